@@ -1,0 +1,159 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Change is a row of changes. (Tx, Seq) is its place in the log.
+type Change struct {
+	Tx        uint64
+	Seq       int64
+	At        time.Time
+	Kind      string
+	Actor     string
+	Via       string
+	RequestID string
+	GroupID   *uuid.UUID
+	GroupName *string
+	UserID    *uuid.UUID
+	Username  *string
+	Before    []byte
+	After     []byte
+}
+
+// xid scans a transaction id, which the driver hands out as text.
+type xid struct{ to *uint64 }
+
+func (x xid) Scan(v any) error {
+	var err error
+	switch v := v.(type) {
+	case string:
+		*x.to, err = strconv.ParseUint(v, 10, 64)
+	case []byte:
+		*x.to, err = strconv.ParseUint(string(v), 10, 64)
+	}
+	return err
+}
+
+// Changes is the change log. Its only order is the log's own.
+var Changes = &Table[Change]{
+	from: "changes c",
+	columns: map[string]column[Change]{
+		"tx":         {"c.tx::text", func(r *Change) any { return xid{&r.Tx} }},
+		"seq":        {"c.seq", func(r *Change) any { return &r.Seq }},
+		"at":         {"c.at", func(r *Change) any { return &r.At }},
+		"kind":       {"c.kind", func(r *Change) any { return &r.Kind }},
+		"actor":      {"c.actor", func(r *Change) any { return &r.Actor }},
+		"via":        {"c.via", func(r *Change) any { return &r.Via }},
+		"request_id": {"c.request_id", func(r *Change) any { return &r.RequestID }},
+		"group_id":   {"c.group_id", func(r *Change) any { return &r.GroupID }},
+		"group_name": {"c.group_name", func(r *Change) any { return &r.GroupName }},
+		"user_id":    {"c.user_id", func(r *Change) any { return &r.UserID }},
+		"username":   {"c.username", func(r *Change) any { return &r.Username }},
+		"before":     {"c.before", func(r *Change) any { return &r.Before }},
+		"after":      {"c.after", func(r *Change) any { return &r.After }},
+	},
+	keys: map[string]key[Change]{
+		"TX":  {"c.tx", "text::xid8", "tx", func(r *Change) string { return strconv.FormatUint(r.Tx, 10) }},
+		idKey: {"c.seq", "bigint", "seq", func(r *Change) string { return strconv.FormatInt(r.Seq, 10) }},
+	},
+}
+
+// ChangesOfGroup are the changes of a group.
+var ChangesOfGroup = Relation{where: "c.group_id = p.id"}
+
+// What changes can be filtered by.
+var (
+	ChangeGroup = Column{"c.group_id", "uuid"}
+	ChangeUser  = Column{"c.user_id", "uuid"}
+	ChangeKind  = Column{"c.kind", "text"}
+	ChangeVia   = Column{"c.via", "text"}
+	ChangeActor = Column{"c.actor", "text"}
+	// ChangeSettled holds below the oldest transaction that still runs: what a reader has passed there cannot grow.
+	ChangeSettled = Cond{text: "c.tx < pg_snapshot_xmin(pg_current_snapshot())"}
+)
+
+// ChangeAt holds for the change at a place of the log.
+func ChangeAt(tx uint64, seq int64) Cond {
+	return cond("(c.tx = ?::text::xid8 AND c.seq = ?::bigint)", strconv.FormatUint(tx, 10), seq)
+}
+
+// ChangeOfGroupWhere holds for changes of groups for which the condition on groups holds.
+func ChangeOfGroupWhere(group Cond) Cond {
+	return cond("c.group_id IN (SELECT g.id FROM groups g WHERE "+group.text+")", group.args...)
+}
+
+// CursorBefore is what a cursor holds that stands before all that a transaction wrote.
+func CursorBefore(tx uint64) []string { return []string{strconv.FormatUint(tx, 10), "0"} }
+
+// Epoch names the sequence of transaction ids that cursors of this database are made of.
+func (s *Store) Epoch(ctx context.Context) (string, error) { return s.Setting(ctx, "epoch") }
+
+// SettledBefore is the place below which the log is complete.
+func (s *Store) SettledBefore(ctx context.Context) (uint64, error) {
+	var tx uint64
+	_, err := s.queryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text", nil, xid{&tx})
+	return tx, err
+}
+
+// AppendChanges writes rows to the log in one statement and fills in their place and time.
+func (s *Store) AppendChanges(ctx context.Context, cs []Change) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	n := len(cs)
+	kinds, groups, users := make([]string, n), make([]string, n), make([]string, n)
+	groupNames, usernames, befores, afters := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, c := range cs {
+		kinds[i], groups[i], users[i] = c.Kind, optional(c.GroupID), optional(c.UserID)
+		if c.GroupName != nil {
+			groupNames[i] = *c.GroupName
+		}
+		if c.Username != nil {
+			usernames[i] = *c.Username
+		}
+		befores[i], afters[i] = string(c.Before), string(c.After)
+	}
+	i := 0
+	return s.each(ctx, `INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
+		SELECT kind, $2, $3, $4, group_id, group_name, user_id, username, before::jsonb, after::jsonb
+		FROM unnest($1::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[]) WITH ORDINALITY
+			n(kind, group_id, group_name, user_id, username, before, after, ord)
+		ORDER BY n.ord
+		RETURNING tx::text, seq, at`,
+		[]any{Strings(kinds), cs[0].Actor, cs[0].Via, cs[0].RequestID, nullable(groups), nullable(groupNames), nullable(users),
+			nullable(usernames), nullable(befores), nullable(afters)},
+		func(rows *sql.Rows) error {
+			err := rows.Scan(xid{&cs[i].Tx}, &cs[i].Seq, &cs[i].At)
+			i++
+			return err
+		})
+}
+
+func optional(id *uuid.UUID) string {
+	if id == nil {
+		return ""
+	}
+	return id.String()
+}
+
+// Setting reads a fact about this database; "" if it is not set.
+func (s *Store) Setting(ctx context.Context, key string) (string, error) {
+	var v string
+	_, err := s.queryRow(ctx, "SELECT value FROM settings WHERE key = $1", []any{key}, &v)
+	return v, err
+}
+
+// SettingOr reads a fact about this database, and writes it first if nobody has: all callers get the same answer.
+func (s *Store) SettingOr(ctx context.Context, key, value string) (string, error) {
+	_, err := s.exec(ctx, "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", key, value)
+	if err != nil {
+		return "", err
+	}
+	return s.Setting(ctx, key)
+}

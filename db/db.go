@@ -1,0 +1,166 @@
+// Package db is Roster's store: the only package that speaks SQL.
+//
+// It knows tables, rows and statements; it knows no caller and no rule. The directory calls it inside transactions that the
+// directory begins (InTx), and reads lists through one engine (list.go): a Table says what can be selected, a List says
+// what is wanted, and one prepared statement answers it, for one parent or for two hundred.
+//
+// The pool is pgdriver behind a wrapper (driver.go) that closes three of its bugs; errors leave as *Error (errors.go).
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// Options says how to reach Postgres.
+type Options struct {
+	URL              string        // postgres://user@host/database?…
+	MaxConns         int           // 0: four for each processor, at least 16
+	StatementTimeout time.Duration // 0: 5 s
+	// OnStatement, if set, hears of every statement before it runs; its text holds placeholders, never values.
+	OnStatement func(ctx context.Context, text string)
+}
+
+// Store is a pool, or inside InTx a transaction: a query does not care which.
+type Store struct {
+	pool *bun.DB
+	tx   *bun.Tx // nil outside InTx
+	on   func(ctx context.Context, text string)
+}
+
+// Open connects lazily: it fails on an address that cannot be right, not on a server that is away.
+func Open(o Options) (*Store, error) {
+	if o.StatementTimeout == 0 {
+		o.StatementTimeout = 5 * time.Second
+	}
+	pool, err := openPool(poolOptions{
+		URL: o.URL, MaxConns: o.MaxConns, StatementTimeout: o.StatementTimeout,
+		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b := bun.NewDB(pool, pgdialect.New())
+	on := o.OnStatement
+	if on == nil {
+		on = func(context.Context, string) {}
+	}
+	return &Store{pool: b, on: on}, nil
+}
+
+// Close closes the pool.
+func (s *Store) Close() error {
+	return s.pool.Close()
+}
+
+// Ping reports whether Postgres answers.
+func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.PingContext(ctx)) }
+
+// attempts bounds the retries of a transaction that Postgres asks to repeat (serialization failure, deadlock).
+const attempts = 5
+
+// errRollback ends a transaction that must leave nothing and yet succeeded: a dry run.
+var errRollback = errors.New("rolled back on request")
+
+// InTx runs fn in one transaction and commits, or rolls back if fn fails or commit is false. It repeats fn a few times
+// on a deadlock or serialization failure, so fn must have no effect but on tx. It does not nest.
+func (s *Store) InTx(ctx context.Context, commit bool, fn func(tx *Store) error) error {
+	if s.tx != nil {
+		return errors.New("db: InTx inside InTx")
+	}
+	for n := 1; ; n++ {
+		err := s.runTx(ctx, commit, fn)
+		if !retryable(err) || n == attempts {
+			return err
+		}
+		pause := time.Duration(rand.Int64N(int64(n) * int64(10*time.Millisecond)))
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Store) runTx(ctx context.Context, commit bool, fn func(tx *Store) error) error {
+	err := s.pool.RunInTx(ctx, nil, func(_ context.Context, t bun.Tx) error {
+		err := fn(&Store{pool: s.pool, tx: &t, on: s.on})
+		if err == nil && !commit {
+			return errRollback
+		}
+		return err
+	})
+	if errors.Is(err, errRollback) {
+		return nil
+	}
+	return translate(err)
+}
+
+// rawConn is database/sql below Bun: statements with $n arguments pass through it as they are, and the driver wrapper
+// keeps them prepared on each connection. Statements built by Bun carry their values in the text and are not prepared.
+type rawConn interface {
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+}
+
+func (s *Store) raw(ctx context.Context, text string) rawConn {
+	s.on(ctx, text)
+	if s.tx != nil {
+		return s.tx.Tx
+	}
+	return s.pool.DB
+}
+
+// query runs a statement with $n arguments.
+func (s *Store) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := s.raw(ctx, text).QueryContext(ctx, text, args...)
+	return rows, translate(err)
+}
+
+// queryRow runs a statement whose answer is at most one row, and reports whether there was one.
+func (s *Store) queryRow(ctx context.Context, text string, args []any, dest ...any) (bool, error) {
+	rows, err := s.query(ctx, text, args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return false, translate(rows.Err())
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return false, translate(err)
+	}
+	return true, translate(rows.Close())
+}
+
+// exec runs a statement for its effect and says how many rows it touched.
+func (s *Store) exec(ctx context.Context, text string, args ...any) (int, error) {
+	r, err := s.raw(ctx, text).ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	n, err := r.RowsAffected()
+	return int(n), translate(err)
+}
+
+// each runs a statement and hands every row to scan.
+func (s *Store) each(ctx context.Context, text string, args []any, scan func(rows *sql.Rows) error) error {
+	rows, err := s.query(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return translate(err)
+		}
+	}
+	return translate(rows.Err())
+}

@@ -1,0 +1,299 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Table says what can be read of one kind of row: its columns by name, the keys it can be ordered by, and the joins
+// that some columns need.
+type Table[T any] struct {
+	from    string // "members m"
+	columns map[string]column[T]
+	keys    map[string]key[T]
+	joins   []join
+}
+
+// join is a table that a statement joins if it mentions the alias.
+type join struct{ alias, clause string }
+
+// column is one selectable value: its SQL (a ? in it stands for List.Viewer) and where it is scanned to.
+type column[T any] struct {
+	sql  string
+	dest func(*T) any
+}
+
+// key is an ordering: its SQL, the type a cursor's text is cast to, the column that carries it, and its value of a row.
+type key[T any] struct {
+	sql, typ, column string
+	value            func(*T) string
+}
+
+// Relation says which rows hang on a parent, given as p.id; the zero Relation is the whole table.
+type Relation struct {
+	join  string // put after the table
+	where string // a condition with p.id in it
+}
+
+// Order is one key of an ordering.
+type Order struct {
+	Key  string
+	Desc bool
+}
+
+// List is what is wanted of a table: rows of the whole table, or for each parent its own.
+type List struct {
+	Of       Relation
+	Parents  []uuid.UUID // for a Relation: the answer has one part for each, in this order
+	Viewer   uuid.UUID   // for the columns that speak of the caller
+	Columns  []string
+	Where    Cond
+	Order    []Order // ties are broken by id, in the direction of the last key
+	After    []string
+	Before   []string // cursor values, one for each key and the id; nil: none
+	Backward bool     // the last Limit rows rather than the first; they come in Order all the same
+	Limit    int      // 0: no limit
+}
+
+// Part is the answer for one parent.
+type Part[T any] struct {
+	Rows []T
+	More bool // there are more rows beyond Limit, in the direction of reading
+}
+
+// idKey is the key that every order ends with.
+const idKey = "id"
+
+// Find reads a list. It is one statement, whatever the number of parents and rows.
+func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T], error) {
+	st, err := build(t, l)
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]Part[T], max(1, len(l.Parents)))
+	if l.Of.where != "" && len(l.Parents) == 0 {
+		return nil, nil
+	}
+	var ord int
+	dest := make([]any, 0, len(st.columns)+1)
+	err = s.each(ctx, st.text, st.args, func(rows *sql.Rows) error {
+		var row T
+		dest = dest[:0]
+		if l.Of.where != "" {
+			dest = append(dest, &ord)
+		} else {
+			ord = 1
+		}
+		for _, c := range st.columns {
+			dest = append(dest, c.dest(&row))
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		parts[ord-1].Rows = append(parts[ord-1].Rows, row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		p := &parts[i]
+		if l.Limit > 0 && len(p.Rows) > l.Limit {
+			p.Rows, p.More = p.Rows[:l.Limit], true
+		}
+		if l.Backward {
+			slices.Reverse(p.Rows)
+		}
+	}
+	return parts, nil
+}
+
+// CursorOf is what a cursor at row holds: the value of every key of the order, and the id.
+func CursorOf[T any](t *Table[T], order []Order, row *T) []string {
+	at := make([]string, 0, len(order)+1)
+	for _, o := range order {
+		at = append(at, t.keys[o.Key].value(row))
+	}
+	return append(at, t.keys[idKey].value(row))
+}
+
+// Count counts the rows of a list for each parent, without regard to After, Before and Limit.
+func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, error) {
+	w := writer{args: make([]any, 0, 4)}
+	rooted := l.Of.where == ""
+	if rooted {
+		w.add("SELECT 1, count(*) FROM " + t.from)
+	} else {
+		w.add("SELECT p.ord, (SELECT count(*) FROM " + t.from)
+	}
+	w.add(l.Of.join + joinsFor(t, l.Where.text))
+	w.where(l.Of.where, l.Where)
+	if !rooted {
+		w.add(") FROM unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(l.Parents))
+	}
+	counts := make([]int, max(1, len(l.Parents)))
+	err := s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
+		var ord, n int
+		if err := rows.Scan(&ord, &n); err != nil {
+			return err
+		}
+		counts[ord-1] = n
+		return nil
+	})
+	return counts, err
+}
+
+type statement[T any] struct {
+	text    string
+	args    []any
+	columns []column[T]
+}
+
+// writer gathers a statement's text and its arguments in the order of their placeholders.
+type writer struct {
+	b    strings.Builder
+	args []any
+}
+
+func (w *writer) add(text string, args ...any) {
+	w.b.WriteString(text)
+	w.args = append(w.args, args...)
+}
+
+func (w *writer) where(relation string, cs ...Cond) {
+	c := And(append([]Cond{{text: relation}}, cs...)...)
+	if !c.IsZero() {
+		w.add(" WHERE "+c.text, c.args...)
+	}
+}
+
+// build writes the statement of a list:
+//
+//	SELECT columns FROM table WHERE … ORDER BY keys LIMIT n+1
+//
+// and for the children of many parents the same below a LATERAL, which Postgres answers by one index range a parent:
+//
+//	SELECT p.ord, c.* FROM unnest(parents) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (…) c ORDER BY p.ord, keys
+func build[T any](t *Table[T], l List) (statement[T], error) {
+	order := append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
+	names := slices.Clone(l.Columns)
+	for _, o := range order {
+		k, ok := t.keys[o.Key]
+		if !ok {
+			return statement[T]{}, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
+		}
+		names = append(names, k.column)
+	}
+	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
+	names = slices.Compact(names)
+
+	nested := l.Of.where != ""
+	var st statement[T]
+	var w writer
+	w.args = make([]any, 0, 8)
+	if nested {
+		w.add("SELECT p.ord, c.* FROM unnest(?::uuid[]) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (", UUIDs(l.Parents))
+	}
+	w.add("SELECT ")
+	for i, name := range names {
+		c, ok := t.columns[name]
+		if !ok {
+			return statement[T]{}, fmt.Errorf("db: no column %q in %s", name, t.from)
+		}
+		st.columns = append(st.columns, c)
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add(c.sql)
+		for range strings.Count(c.sql, "?") {
+			w.args = append(w.args, l.Viewer.String())
+		}
+		if nested {
+			w.add(" AS c" + strconv.Itoa(i))
+		}
+	}
+	w.add(" FROM " + t.from + l.Of.join + joinsFor(t, w.b.String()+l.Where.text))
+	w.where(l.Of.where, l.Where, beyond(t, order, l.After, false), beyond(t, order, l.Before, true))
+	w.add(" ORDER BY ")
+	for i, o := range order {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add(t.keys[o.Key].sql + direction(o.Desc != l.Backward))
+	}
+	if l.Limit > 0 {
+		w.add(" LIMIT ?", int64(l.Limit)+1)
+	}
+	if nested {
+		w.add(") c ORDER BY p.ord")
+		for _, o := range order {
+			i, _ := slices.BinarySearch(names, t.keys[o.Key].column)
+			w.add(", c" + strconv.Itoa(i) + direction(o.Desc != l.Backward))
+		}
+	}
+	st.text, st.args = number(w.b.String()), w.args
+	return st, nil
+}
+
+// joinsFor gives the joins whose alias the text mentions.
+func joinsFor[T any](t *Table[T], text string) string {
+	var b strings.Builder
+	for _, j := range t.joins {
+		if strings.Contains(text, j.alias+".") {
+			b.WriteString(" " + j.clause)
+		}
+	}
+	return b.String()
+}
+
+// direction is the SQL of a direction; one index serves both.
+func direction(desc bool) string {
+	if desc {
+		return " DESC"
+	}
+	return ""
+}
+
+// beyond is the keyset condition: rows after the cursor in the given order, or before it. Where all keys run the same way
+// it is one row comparison, which an index range answers; otherwise the same written out.
+func beyond[T any](t *Table[T], order []Order, at []string, before bool) Cond {
+	if at == nil {
+		return Cond{}
+	}
+	var columns, marks []string
+	var args []any
+	mixed := false
+	for i, o := range order {
+		k := t.keys[o.Key]
+		columns = append(columns, k.sql)
+		marks = append(marks, "?::"+k.typ)
+		args = append(args, at[i])
+		mixed = mixed || o.Desc != order[0].Desc
+	}
+	if !mixed {
+		return cond("("+strings.Join(columns, ", ")+") "+comparison(order[0].Desc != before)+" ("+strings.Join(marks, ", ")+")", args...)
+	}
+	var any []Cond
+	for i, o := range order {
+		var all []Cond
+		for j := range i {
+			all = append(all, cond(columns[j]+" = "+marks[j], args[j]))
+		}
+		all = append(all, cond(columns[i]+" "+comparison(o.Desc != before)+" "+marks[i], args[i]))
+		any = append(any, And(all...))
+	}
+	return Or(any...)
+}
+
+func comparison(less bool) string {
+	if less {
+		return "<"
+	}
+	return ">"
+}

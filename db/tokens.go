@@ -1,0 +1,166 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// Token is a row of tokens, without its hashes.
+type Token struct {
+	ID          uuid.UUID
+	Number      int
+	GroupID     *uuid.UUID
+	UserID      *uuid.UUID
+	Description string
+	Prefix      string
+	Scopes      []string
+	Expiration  string
+	ExpiresAt   *time.Time
+	CreatedAt   time.Time
+	CreatedBy   *uuid.UUID
+	LastUsedAt  *time.Time
+	RevokedAt   *time.Time
+	FirstAdmin  bool
+}
+
+// Tokens is the table of tokens. A token that never expires, or was never used, sorts after all others.
+var Tokens = &Table[Token]{
+	from: "tokens t",
+	columns: map[string]column[Token]{
+		"id":           {"t.id", func(r *Token) any { return &r.ID }},
+		"number":       {"t.number", func(r *Token) any { return &r.Number }},
+		"group_id":     {"t.group_id", func(r *Token) any { return &r.GroupID }},
+		"user_id":      {"t.user_id", func(r *Token) any { return &r.UserID }},
+		"description":  {"t.description", func(r *Token) any { return &r.Description }},
+		"prefix":       {"t.prefix", func(r *Token) any { return &r.Prefix }},
+		"scopes":       {"t.scopes", func(r *Token) any { return pgdialect.Array(&r.Scopes) }},
+		"expiration":   {"t.expiration", func(r *Token) any { return &r.Expiration }},
+		"expires_at":   {"t.expires_at", func(r *Token) any { return &r.ExpiresAt }},
+		"created_at":   {"t.created_at", func(r *Token) any { return &r.CreatedAt }},
+		"created_by":   {"t.created_by", func(r *Token) any { return &r.CreatedBy }},
+		"last_used_at": {"t.last_used_at", func(r *Token) any { return &r.LastUsedAt }},
+		"revoked_at":   {"t.revoked_at", func(r *Token) any { return &r.RevokedAt }},
+	},
+	keys: map[string]key[Token]{
+		idKey:          {"t.id", "uuid", "id", func(r *Token) string { return r.ID.String() }},
+		"CREATED_AT":   {"t.created_at", "timestamptz", "created_at", func(r *Token) string { return timeKey(r.CreatedAt) }},
+		"EXPIRES_AT":   {"coalesce(t.expires_at, 'infinity')", "timestamptz", "expires_at", func(r *Token) string { return timeOrNeverKey(r.ExpiresAt) }},
+		"LAST_USED_AT": {"coalesce(t.last_used_at, 'infinity')", "timestamptz", "last_used_at", func(r *Token) string { return timeOrNeverKey(r.LastUsedAt) }},
+	},
+}
+
+// TokensOfGroup are the tokens of a group.
+var TokensOfGroup = Relation{where: "t.group_id = p.id"}
+
+// What tokens can be filtered by.
+var (
+	TokenID          = Column{"t.id", "uuid"}
+	TokenNumber      = Column{"t.number", "integer"}
+	TokenGroup       = Column{"t.group_id", "uuid"}
+	TokenUser        = Column{"t.user_id", "uuid"}
+	TokenDescription = Text("t.description_key")
+	TokenCreatedAt   = Column{"t.created_at", "timestamptz"}
+	TokenExpiresAt   = Column{"t.expires_at", "timestamptz"}
+	TokenLastUsedAt  = Column{"t.last_used_at", "timestamptz"}
+	TokenRevoked     = Cond{text: "t.revoked_at IS NOT NULL"}
+	TokenExpired     = Cond{text: "(t.revoked_at IS NULL AND t.expires_at <= now())"}
+	TokenActive      = Cond{text: "(t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))"}
+)
+
+// TokenOfGroupWhere holds for tokens whose group is one for which the condition on groups holds.
+func TokenOfGroupWhere(group Cond) Cond {
+	return cond("EXISTS (SELECT 1 FROM groups g WHERE g.id = t.group_id AND "+group.text+")", group.args...)
+}
+
+// InsertToken writes a new token; number and time come back in t. The hash is all that is kept of the secret.
+func (s *Store) InsertToken(ctx context.Context, t *Token, hash []byte) error {
+	_, err := s.queryRow(ctx, `INSERT INTO tokens
+		(id, group_id, user_id, description, prefix, hash, scopes, expiration, expires_at, created_by, first_admin)
+		VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::bytea, $7::text[], $8, $9::timestamptz, $10::uuid, $11)
+		RETURNING number, created_at`,
+		[]any{t.ID.String(), uuidArg(t.GroupID), uuidArg(t.UserID), t.Description, t.Prefix, hash, Strings(t.Scopes), t.Expiration,
+			timeArg(t.ExpiresAt), uuidArg(t.CreatedBy), t.FirstAdmin},
+		&t.Number, &t.CreatedAt)
+	return err
+}
+
+const tokenFields = `t.id, t.number, t.group_id, t.user_id, t.description, t.prefix, t.scopes, t.expiration, t.expires_at, t.created_at,
+	t.created_by, t.last_used_at, t.revoked_at, t.first_admin`
+
+func (t *Token) dest() []any {
+	return []any{&t.ID, &t.Number, &t.GroupID, &t.UserID, &t.Description, &t.Prefix, pgdialect.Array(&t.Scopes), &t.Expiration,
+		&t.ExpiresAt, &t.CreatedAt, &t.CreatedBy, &t.LastUsedAt, &t.RevokedAt, &t.FirstAdmin}
+}
+
+// LockToken locks a token for writing and reads it; false if there is none.
+func (s *Store) LockToken(ctx context.Context, id uuid.UUID) (Token, bool, error) {
+	var t Token
+	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+" FROM tokens t WHERE t.id = $1::uuid FOR UPDATE", []any{id.String()}, t.dest()...)
+	return t, ok, err
+}
+
+// Credential is a token with its owner, as authentication needs it: one of User and GroupName is set.
+type Credential struct {
+	Token
+	User      *User
+	GroupName string
+	Expired   bool // by Postgres's clock, the one that all replicas share
+	Stale     bool // last use was not written within the last minute
+}
+
+// FindCredential finds the token of a hash, or of one that was rotated away and still lives; false if there is none.
+func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bool, error) {
+	var c Credential
+	var username, groupName *string
+	var roles []string
+	dest := append(c.Token.dest(), &username, pgdialect.Array(&roles), &groupName, &c.Expired, &c.Stale)
+	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+`, u.username, coalesce(u.roles, '{}'), g.name,
+			coalesce(t.expires_at <= now(), false), coalesce(t.last_used_at < now() - interval '1 minute', true)
+		FROM tokens t LEFT JOIN users u ON u.id = t.user_id LEFT JOIN groups g ON g.id = t.group_id
+		WHERE t.hash = $1::bytea OR (t.previous_hash = $1::bytea AND t.previous_until > now())`, []any{hash}, dest...)
+	if username != nil {
+		c.User = &User{ID: *c.UserID, Username: *username, Roles: roles}
+	}
+	if groupName != nil {
+		c.GroupName = *groupName
+	}
+	return c, ok, err
+}
+
+// TouchToken writes the last use of a token, unless somebody did within the minute.
+func (s *Store) TouchToken(ctx context.Context, id uuid.UUID) error {
+	_, err := s.exec(ctx, `UPDATE tokens SET last_used_at = now()
+		WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`, id.String())
+	return err
+}
+
+// RotateToken replaces the secret; the old one lives on for the overlap.
+func (s *Store) RotateToken(ctx context.Context, t *Token, hash []byte, overlap time.Duration) error {
+	_, err := s.exec(ctx, `UPDATE tokens SET previous_hash = CASE WHEN $3::int > 0 THEN hash END,
+		previous_until = CASE WHEN $3::int > 0 THEN now() + make_interval(secs => $3::int) END,
+		hash = $2::bytea, prefix = $4, expires_at = $5::timestamptz, last_used_at = NULL WHERE id = $1::uuid`,
+		t.ID.String(), hash, int64(overlap/time.Second), t.Prefix, timeArg(t.ExpiresAt))
+	return err
+}
+
+// RevokeToken ends a token now, with the secret it had before a rotation.
+func (s *Store) RevokeToken(ctx context.Context, t *Token) error {
+	_, err := s.queryRow(ctx, `UPDATE tokens SET revoked_at = now(), previous_hash = NULL, previous_until = NULL
+		WHERE id = $1::uuid RETURNING revoked_at`, []any{t.ID.String()}, &t.RevokedAt)
+	return err
+}
+
+// FirstAdminTokens are the live tokens of the first administrator.
+func (s *Store) FirstAdminTokens(ctx context.Context) ([]Token, error) {
+	parts, err := Find(ctx, s, Tokens, List{
+		Columns: []string{"id", "user_id", "prefix"},
+		Where:   And(Cond{text: "t.first_admin"}, TokenActive),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parts[0].Rows, nil
+}

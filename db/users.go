@@ -1,0 +1,195 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// User is a row of users.
+type User struct {
+	ID          uuid.UUID
+	Number      int
+	Username    string
+	UsernameKey string
+	Email       string
+	EmailKey    string
+	FullName    string
+	FullNameKey string
+	ExternalID  *string
+	Roles       []string
+	CreatedAt   time.Time
+}
+
+// userColumns are the columns of a user under an alias, wherever in T the user is kept.
+func userColumns[T any](alias, prefix string, of func(*T) *User) map[string]column[T] {
+	return map[string]column[T]{
+		prefix + "id":            {alias + ".id", func(r *T) any { return &of(r).ID }},
+		prefix + "number":        {alias + ".number", func(r *T) any { return &of(r).Number }},
+		prefix + "username":      {alias + ".username", func(r *T) any { return &of(r).Username }},
+		prefix + "username_key":  {alias + ".username_key", func(r *T) any { return &of(r).UsernameKey }},
+		prefix + "email":         {alias + ".email", func(r *T) any { return &of(r).Email }},
+		prefix + "email_key":     {alias + ".email_key", func(r *T) any { return &of(r).EmailKey }},
+		prefix + "full_name":     {alias + ".full_name", func(r *T) any { return &of(r).FullName }},
+		prefix + "full_name_key": {alias + ".full_name_key", func(r *T) any { return &of(r).FullNameKey }},
+		prefix + "external_id":   {alias + ".external_id", func(r *T) any { return &of(r).ExternalID }},
+		prefix + "roles":         {alias + ".roles", func(r *T) any { return pgdialect.Array(&of(r).Roles) }},
+		prefix + "created_at":    {alias + ".created_at", func(r *T) any { return &of(r).CreatedAt }},
+	}
+}
+
+// Users is the table of users.
+var Users = &Table[User]{
+	from:    "users u",
+	columns: userColumns("u", "", func(u *User) *User { return u }),
+	keys: map[string]key[User]{
+		idKey:        {"u.id", "uuid", "id", func(r *User) string { return r.ID.String() }},
+		"USERNAME":   {"u.username_key", "text", "username_key", func(r *User) string { return r.UsernameKey }},
+		"CREATED_AT": {"u.created_at", "timestamptz", "created_at", func(r *User) string { return timeKey(r.CreatedAt) }},
+		"FULL_NAME":  {"u.full_name_key", "text", "full_name_key", func(r *User) string { return r.FullNameKey }},
+		"EMAIL":      {"u.email_key", "text", "email_key", func(r *User) string { return r.EmailKey }},
+	},
+}
+
+// What users can be filtered by.
+var (
+	UserID         = Column{"u.id", "uuid"}
+	UserNumber     = Column{"u.number", "integer"}
+	UserUsername   = Text("u.username_key")
+	UserEmail      = Text("u.email_key")
+	UserFullName   = Text("u.full_name_key")
+	UserExternalID = Text("u.external_id_key")
+	UserSearch     = Text("u.search_key")
+	UserCreatedAt  = Column{"u.created_at", "timestamptz"}
+
+	UserExactExternalID = Column{"u.external_id", "text"}
+)
+
+// UserHasRole holds for users with the role.
+func UserHasRole(role string) Cond { return cond("?::text = ANY (u.roles)", role) }
+
+// UserRef names a user in one of five ways; the empty ones do not count.
+type UserRef struct {
+	ID         uuid.UUID
+	Number     int
+	Username   string
+	ExternalID string
+}
+
+// FoundUser is the user that the reference at Index named.
+type FoundUser struct {
+	Index int
+	User
+}
+
+func userRefArgs(refs []UserRef) []any {
+	ids, numbers := make([]string, len(refs)), make([]string, len(refs))
+	names, externals := make([]string, len(refs)), make([]string, len(refs))
+	for i, r := range refs {
+		if r.ID != uuid.Nil {
+			ids[i] = r.ID.String()
+		}
+		if r.Number != 0 {
+			numbers[i] = intKey(r.Number)
+		}
+		names[i], externals[i] = r.Username, r.ExternalID
+	}
+	return []any{nullable(ids), nullable(numbers), nullable(names), nullable(externals)}
+}
+
+// FindUsers finds the users that references name, in one statement. What is not found is not in the answer.
+func (s *Store) FindUsers(ctx context.Context, refs []UserRef) ([]FoundUser, error) {
+	var found []FoundUser
+	err := s.each(ctx, `SELECT r.ord, u.id, u.number, u.username, u.username_key, u.roles
+		FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) WITH ORDINALITY r(id, number, username, external_id, ord)
+		CROSS JOIN LATERAL (
+			SELECT * FROM users WHERE id = r.id
+			UNION ALL SELECT * FROM users WHERE number = r.number
+			UNION ALL SELECT * FROM users WHERE username_key = lower(r.username) COLLATE "C"
+			UNION ALL SELECT * FROM users WHERE external_id = r.external_id) u
+		ORDER BY r.ord`, userRefArgs(refs), func(rows *sql.Rows) error {
+		var f FoundUser
+		err := rows.Scan(&f.Index, &f.ID, &f.Number, &f.Username, &f.UsernameKey, pgdialect.Array(&f.Roles))
+		f.Index--
+		found = append(found, f)
+		return err
+	})
+	return found, err
+}
+
+// InsertUsers writes users and fills in their number, folded name and time. A user whose name is already taken is left out
+// of the answer: somebody else was faster.
+func (s *Store) InsertUsers(ctx context.Context, us []User) ([]User, error) {
+	ids, names := make([]uuid.UUID, len(us)), make([]string, len(us))
+	emails, fulls, externals, roles := make([]string, len(us)), make([]string, len(us)), make([]string, len(us)), make([]string, len(us))
+	byID := make(map[uuid.UUID]User, len(us))
+	for i, u := range us {
+		ids[i], names[i], emails[i], fulls[i] = u.ID, u.Username, u.Email, u.FullName
+		if u.ExternalID != nil {
+			externals[i] = *u.ExternalID
+		}
+		roles[i] = Strings(u.Roles).(string)
+		byID[u.ID] = u
+	}
+	var done []User
+	err := s.each(ctx, `INSERT INTO users (id, username, username_key, email, full_name, external_id, roles)
+		SELECT id, username, lower(username), email, full_name, external_id, roles::text[]
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) n(id, username, email, full_name, external_id, roles)
+		ORDER BY lower(username) COLLATE "C"
+		ON CONFLICT (username_key) DO NOTHING
+		RETURNING id, number, username_key, created_at`,
+		[]any{UUIDs(ids), Strings(names), Strings(emails), Strings(fulls), nullable(externals), Strings(roles)}, func(rows *sql.Rows) error {
+			var id uuid.UUID
+			var number int
+			var nameKey string
+			var at time.Time
+			if err := rows.Scan(&id, &number, &nameKey, &at); err != nil {
+				return err
+			}
+			u := byID[id]
+			u.Number, u.UsernameKey, u.CreatedAt = number, nameKey, at
+			done = append(done, u)
+			return nil
+		})
+	return done, err
+}
+
+// LockUser locks a user for writing and reads it; false if there is none.
+func (s *Store) LockUser(ctx context.Context, id uuid.UUID) (User, bool, error) {
+	var u User
+	ok, err := s.queryRow(ctx, `SELECT id, number, username, username_key, email, full_name, external_id, roles, created_at
+		FROM users WHERE id = $1::uuid FOR UPDATE`, []any{id.String()},
+		&u.ID, &u.Number, &u.Username, &u.UsernameKey, &u.Email, &u.FullName, &u.ExternalID, pgdialect.Array(&u.Roles), &u.CreatedAt)
+	return u, ok, err
+}
+
+// UpdateUser writes the user's fields; a new name reaches members and admins through their foreign keys.
+func (s *Store) UpdateUser(ctx context.Context, u *User) error {
+	_, err := s.exec(ctx, `UPDATE users SET username = $2, username_key = lower($2), email = $3, full_name = $4, external_id = $5,
+		roles = $6::text[] WHERE id = $1::uuid`, u.ID.String(), u.Username, u.Email, u.FullName, u.ExternalID, Strings(u.Roles))
+	return err
+}
+
+// DeleteUser removes the user; its memberships, admin rows and tokens go with it.
+func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) error {
+	_, err := s.exec(ctx, "DELETE FROM users WHERE id = $1::uuid", id.String())
+	return err
+}
+
+// UserIs holds for the user that a reference names.
+func UserIs(r UserRef) Cond {
+	switch {
+	case r.ID != uuid.Nil:
+		return UserID.Eq(r.ID.String())
+	case r.Number != 0:
+		return UserNumber.Eq(int64(r.Number))
+	case r.Username != "":
+		return UserUsername.Eq(r.Username)
+	case r.ExternalID != "":
+		return UserExactExternalID.Eq(r.ExternalID)
+	}
+	return None
+}

@@ -1,0 +1,132 @@
+// Package graph is the GraphQL door: it plans what a request selects (plan.go), calls the directory (schema.resolvers.go), and
+// turns its errors into GraphQL's (errors.go). gqlgen parses, validates, coerces and executes.
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+)
+
+// Limits on a request. Each is far above what a frontend asks and far below what hurts.
+const (
+	maxBody       = 8 << 20 // a bulk of 10,000 users in variables is about 1 MiB
+	maxTokens     = 4_000   // of a document: the parser and the executor are quadratic in repeated fields
+	maxDepth      = 15      // of selections; a page's edges { node { … } } are two
+	maxSpreads    = 1_000   // selections after fragments are spread
+	cachedQueries = 1_000
+	deadline      = 10 * time.Second
+)
+
+// HandlerConfig is what the handler is made of.
+type HandlerConfig struct {
+	Directory     *directory.Service
+	Log           *slog.Logger
+	Introspection bool
+}
+
+// NewHandler serves GraphQL over HTTP: POST with application/json, and GET for queries alone.
+func NewHandler(c HandlerConfig) http.Handler {
+	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory}}))
+	srv.AddTransport(transport.Options{})
+	srv.AddTransport(transport.GET{})
+	srv.AddTransport(transport.POST{})
+	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	srv.SetParserTokenLimit(maxTokens)
+	srv.SetErrorPresenter(present(c.Log))
+	srv.SetRecoverFunc(recovered)
+	srv.AroundOperations(limitShape)
+	if c.Introspection {
+		srv.Use(extension.Introspection{})
+	}
+	return authenticated(c, srv)
+}
+
+
+// authenticated finds the caller before GraphQL begins: a bad credential fails the request as a whole.
+func authenticated(c HandlerConfig, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), deadline)
+		defer cancel()
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		secret, ok := auth.Bearer(r)
+		if !ok {
+			refuse(w, r, &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."})
+			return
+		}
+		by, err := auth.Identify(ctx, c.Directory, secret, directory.DoorGraphQL)
+		if err != nil {
+			if code := directory.CodeOf(err); code != directory.Unauthenticated {
+				c.Log.ErrorContext(ctx, "authentication failed", "request_id", auth.RequestIDOf(ctx), "code", code, "cause", err)
+			}
+			refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, by)))
+	})
+}
+
+// refuse answers a request that does not reach GraphQL, in GraphQL's form.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := directory.AsError(err)
+	status := http.StatusServiceUnavailable
+	if e.Code == directory.Unauthenticated {
+		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", `Bearer realm="roster"`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{
+		"message":    e.Message,
+		"extensions": map[string]any{"code": e.Code, "requestId": auth.RequestIDOf(r.Context())},
+	}}, "data": nil})
+}
+
+// limitShape refuses documents that are deep, or small on paper and large once their fragments are spread.
+func limitShape(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	op := graphql.GetOperationContext(ctx)
+	count := 0
+	if err := walk(op.Operation.SelectionSet, 1, &count); err != nil {
+		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{{Message: err.Message,
+			Extensions: map[string]any{"code": err.Code, "requestId": auth.RequestIDOf(ctx)}}}})
+	}
+	return next(ctx)
+}
+
+func walk(set ast.SelectionSet, depth int, count *int) *directory.Error {
+	if depth > maxDepth {
+		return &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("Selections may be at most %d deep.", maxDepth)}
+	}
+	for _, s := range set {
+		if *count++; *count > maxSpreads {
+			return &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("At most %d fields, fragments spread.", maxSpreads)}
+		}
+		var err *directory.Error
+		switch s := s.(type) {
+		case *ast.Field:
+			err = walk(s.SelectionSet, depth+1, count)
+		case *ast.InlineFragment:
+			err = walk(s.SelectionSet, depth, count)
+		case *ast.FragmentSpread:
+			err = walk(s.Definition.SelectionSet, depth, count)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

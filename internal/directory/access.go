@@ -1,0 +1,282 @@
+package directory
+
+import (
+	"fmt"
+
+	"roster/db"
+)
+
+// The operations that access is decided for.
+const (
+	OperationGroupList   Operation = "GROUP_LIST"
+	OperationGroupView   Operation = "GROUP_VIEW"
+	OperationGroupCreate Operation = "GROUP_CREATE"
+	OperationGroupUpdate Operation = "GROUP_UPDATE"
+	OperationGroupDelete Operation = "GROUP_DELETE"
+	OperationMembersView Operation = "MEMBERS_VIEW"
+	OperationMembersEdit Operation = "MEMBERS_EDIT"
+	OperationAdminsView  Operation = "ADMINS_VIEW"
+	OperationAdminsEdit  Operation = "ADMINS_EDIT"
+	OperationTokensView  Operation = "TOKENS_VIEW"
+	OperationTokensEdit  Operation = "TOKENS_EDIT"
+	OperationUsersView   Operation = "USERS_VIEW"
+	OperationUsersEdit   Operation = "USERS_EDIT"
+	OperationChangesView Operation = "CHANGES_VIEW"
+	OperationActionsEdit Operation = "ACTIONS_EDIT"
+)
+
+// Operations are all of them, for the tests that walk the table.
+var Operations = []Operation{
+	OperationGroupList, OperationGroupView, OperationGroupCreate, OperationGroupUpdate, OperationGroupDelete,
+	OperationMembersView, OperationMembersEdit, OperationAdminsView, OperationAdminsEdit, OperationTokensView,
+	OperationTokensEdit, OperationUsersView, OperationUsersEdit, OperationChangesView, OperationActionsEdit,
+}
+
+// rule is one row of the access table: who may do an operation. Any part that holds is enough, but a token must have the
+// scope in every case.
+type rule struct {
+	scope     Permission // the scope a token must have; held directory-wide it is enough by itself
+	everybody bool       // any authenticated caller
+	public    bool       // on a public group
+	member    bool       // on a group that the caller is in
+	admin     bool       // on a group that the caller is an admin of
+	role      Role       // holders of this role
+}
+
+// rules of the directory itself, which hold in GraphQL and wherever a door has none of its own.
+var accessRules = map[Operation]rule{
+	OperationGroupList:   {scope: PermissionGroupsView, everybody: true}, // what is listed is what GROUP_VIEW lets through
+	OperationGroupView:   {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationGroupCreate: {scope: PermissionGroupsAdd},
+	OperationGroupUpdate: {scope: PermissionGroupsEdit, admin: true},
+	OperationGroupDelete: {scope: PermissionGroupsRemove, admin: true},
+	OperationMembersView: {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationMembersEdit: {scope: PermissionMembersEdit, admin: true},
+	OperationAdminsView:  {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationAdminsEdit:  {scope: PermissionMembersEdit, admin: true},
+	OperationTokensView:  {scope: PermissionTokensEdit, admin: true},
+	OperationTokensEdit:  {scope: PermissionTokensEdit, admin: true},
+	OperationUsersView:   {scope: PermissionUsersView},
+	OperationUsersEdit:   {scope: PermissionUsersEdit},
+	OperationChangesView: {scope: PermissionChangesView, admin: true},
+	OperationActionsEdit: {scope: PermissionGroupsEdit, admin: true},
+}
+
+// doorRules are the rules that a legacy API documents differently; each is named in docs/doors.md.
+var doorRules = map[Door]map[Operation]rule{
+	// Any CDS user makes groups; a group is its members' alone, public or not.
+	DoorCDS: {
+		OperationGroupCreate: {scope: PermissionGroupsAdd, everybody: true},
+	},
+	// Entrust knows permissions, held or not held, and no group admins.
+	DoorEntrust: {
+		OperationGroupList:   {scope: PermissionGroupsView},
+		OperationGroupView:   {scope: PermissionGroupsView},
+		OperationGroupUpdate: {scope: PermissionGroupsEdit},
+		OperationGroupDelete: {scope: PermissionGroupsRemove},
+		OperationMembersEdit: {scope: PermissionUsersEdit},
+	},
+	// Infrastructure-Manager creates and deletes; it or VRE-Manager reads users and changes membership.
+	DoorD4Science: {
+		OperationGroupCreate: {scope: PermissionGroupsAdd, role: RoleAdministrator},
+		OperationGroupDelete: {scope: PermissionGroupsRemove, role: RoleAdministrator},
+		OperationMembersView: {scope: PermissionMembersEdit, role: RoleManager},
+		OperationMembersEdit: {scope: PermissionMembersEdit, role: RoleManager},
+	},
+	// ManageUserAndGroupSecurity writes (it is GROUPS_EDIT and GROUPS_REMOVE here); any authenticated user reads.
+	DoorEnterpriseTester: {
+		OperationGroupList:   {scope: PermissionGroupsView, everybody: true},
+		OperationGroupView:   {scope: PermissionGroupsView, everybody: true},
+		OperationMembersView: {scope: PermissionGroupsView, everybody: true},
+		OperationAdminsView:  {scope: PermissionGroupsView, everybody: true},
+		OperationGroupUpdate: {scope: PermissionGroupsEdit},
+		OperationGroupDelete: {scope: PermissionGroupsRemove},
+		OperationMembersEdit: {scope: PermissionMembersEdit},
+	},
+}
+
+func ruleFor(d Door, op Operation) rule {
+	if r, ok := doorRules[d][op]; ok {
+		return r
+	}
+	return accessRules[op]
+}
+
+// standing is what holds between a caller and one group.
+type standing struct {
+	public, member, admin bool
+}
+
+// AccessDecision is an answer with its reasons.
+type AccessDecision struct {
+	Allowed bool
+	Rule    string
+	Because []string
+}
+
+// decide is the one place where access is decided. at is the caller's standing in the group that the operation is on;
+// nil for an operation on none.
+func decide(by Caller, op Operation, at *standing) AccessDecision {
+	r := ruleFor(by.Via, op)
+	d := AccessDecision{Rule: r.String()}
+	because := func(ok bool, format string, args ...any) bool {
+		if ok {
+			d.Because = append(d.Because, fmt.Sprintf(format, args...))
+		}
+		return ok
+	}
+	switch {
+	case by.system:
+		d.Allowed = because(true, "Roster itself asks.")
+		return d
+	case because(!by.Known(), "There is no caller."):
+		return d
+	case because(!by.scoped(r.scope), "The token lacks the scope %s.", r.scope):
+		return d
+	}
+	grants := []bool{
+		because(r.everybody, "Every authenticated caller may."),
+		because(by.owns(r.scope), "The caller has %s directory-wide.", r.scope),
+		because(r.role != "" && hasRole(by, r.role), "The caller has the role %s.", r.role),
+	}
+	if at != nil {
+		grants = append(grants,
+			because(r.public && at.public, "The group is public."),
+			because(r.member && at.member, "The caller is a member of the group."),
+			because(r.admin && at.admin, "The caller is an admin of the group."))
+	}
+	for _, g := range grants {
+		d.Allowed = d.Allowed || g
+	}
+	if !d.Allowed {
+		d.Because = append(d.Because, "Nothing that the rule asks for holds.")
+	}
+	return d
+}
+
+func hasRole(by Caller, r Role) bool {
+	for _, have := range by.Roles {
+		if have == r {
+			return true
+		}
+	}
+	return false
+}
+
+// String says the rule in words.
+func (r rule) String() string {
+	text := "directory-wide " + string(r.scope)
+	for _, part := range []struct {
+		holds bool
+		words string
+	}{
+		{r.everybody, "any authenticated caller"},
+		{r.role != "", "the role " + string(r.role)},
+		{r.public, "anybody on a public group"},
+		{r.member, "members of the group"},
+		{r.admin, "admins of the group"},
+	} {
+		if part.holds {
+			text += ", or " + part.words
+		}
+	}
+	return text + "; a token needs the scope " + string(r.scope)
+}
+
+// may fails unless the caller may do an operation that is on no group.
+func may(by Caller, op Operation) error {
+	if d := decide(by, op, nil); !d.Allowed {
+		return deny(by, d)
+	}
+	return nil
+}
+
+func deny(by Caller, d AccessDecision) error {
+	if !by.Known() {
+		return &Error{Code: Unauthenticated, Message: "Sign in first: this needs a valid token in the Authorization header."}
+	}
+	return forbidden("You may not do this: it is for " + d.Rule + ".")
+}
+
+// standingIn is the caller's standing in a group whose row was read with the viewer's facts.
+func standingIn(by Caller, g db.Group) standing {
+	s := standing{public: g.Public, member: g.ViewerIsMember, admin: g.ViewerIsAdmin}
+	if by.Token != nil && by.Token.Group != nil {
+		s.admin = *by.Token.Group == g.ID // a group's token manages that group, within its scopes, and no other
+	}
+	return s
+}
+
+// abilities are what the caller may do to a group.
+func abilities(by Caller, at standing) *GroupAbilities {
+	can := func(op Operation) bool { return decide(by, op, &at).Allowed }
+	return &GroupAbilities{
+		Edit: can(OperationGroupUpdate), Delete: can(OperationGroupDelete), ManageMembers: can(OperationMembersEdit),
+		ManageAdmins: can(OperationAdminsEdit), ManageTokens: can(OperationTokensEdit),
+	}
+}
+
+// groupsWhere is the condition on groups under which the caller may do an operation: decide, as a filter of a list.
+func groupsWhere(by Caller, op Operation) db.Cond {
+	r := ruleFor(by.Via, op)
+	switch {
+	case by.system:
+		return db.Cond{}
+	case !by.Known() || !by.scoped(r.scope):
+		return db.None
+	case r.everybody || by.owns(r.scope) || (r.role != "" && hasRole(by, r.role)):
+		return db.Cond{}
+	}
+	conds := []db.Cond{}
+	if r.public {
+		conds = append(conds, db.GroupPublic.Eq(true))
+	}
+	if by.User != nil {
+		if r.member {
+			conds = append(conds, db.GroupHasMember(by.User.UUID))
+		}
+		if r.admin {
+			conds = append(conds, db.GroupHasAdmin(by.User.UUID))
+		}
+	}
+	if by.Token != nil && by.Token.Group != nil && r.admin {
+		conds = append(conds, db.GroupID.Eq(by.Token.Group.String()))
+	}
+	return db.Or(conds...)
+}
+
+// usersWhere is the condition on users that the caller may look up directly: all of them, or itself. Others are seen
+// through the groups that it sees.
+func usersWhere(by Caller) db.Cond {
+	switch {
+	case by.Can(PermissionUsersView):
+		return db.Cond{}
+	case by.User == nil:
+		return db.None
+	}
+	return db.UserID.Eq(by.User.UUID.String())
+}
+
+// tokensWhere is the condition on tokens that the caller may see: those of groups whose tokens it may see, and its own.
+func tokensWhere(by Caller) db.Cond {
+	if by.Can(PermissionTokensEdit) {
+		return db.Cond{}
+	}
+	var own []db.Cond
+	if groups := groupsWhere(by, OperationTokensView); !groups.IsZero() {
+		own = append(own, db.TokenOfGroupWhere(groups))
+	}
+	if by.User != nil && by.scoped(PermissionTokensEdit) {
+		own = append(own, db.TokenUser.Eq(by.User.UUID.String()))
+	}
+	return db.Or(own...)
+}
+
+// changesWhere is the condition on changes that the caller may see: all, or those of groups that it administers.
+func changesWhere(by Caller) db.Cond {
+	groups := groupsWhere(by, OperationChangesView)
+	if groups.IsZero() {
+		return groups
+	}
+	return db.ChangeOfGroupWhere(groups)
+}

@@ -1,0 +1,180 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"roster/db"
+)
+
+// actionImage and workerModelImage tell in a GROUP_UPDATED change what was put or deleted; settings stay out, they may be secret.
+type actionImage struct {
+	Action string `json:"action"`
+	Type   string `json:"type"`
+}
+
+type workerModelImage struct {
+	WorkerModel string `json:"workerModel"`
+	Type        string `json:"type"`
+}
+
+// PutAction makes the action of that name in a group, or replaces it. BUILTIN and PLUGIN actions are in no group.
+// Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
+func (s *Service) PutAction(ctx context.Context, by Caller, in PutActionInput, sel Selection) (*Payload, error) {
+	a := db.Action{ID: newID(), Name: in.Name, Type: string(in.Type), Description: deref(in.Description), Enabled: or(in.Enabled, true), Deprecated: deref(in.Deprecated)}
+	if a.Type == "" {
+		a.Type = string(ActionTypeDefault)
+	}
+	var rerr, perr error
+	a.Requirements, rerr = validRequirements("input.requirements", in.Requirements)
+	a.Parameters, perr = validParameters("input.parameters", in.Parameters)
+	if err := firstOf(validName("input.name", a.Name), validText("input.description", a.Description, maxDescription), rerr, perr); err != nil {
+		return nil, err
+	}
+	if (a.Type == string(ActionTypeDefault)) != (in.Group != nil) {
+		return nil, invalid("input.group", "A DEFAULT action is in a group; BUILTIN and PLUGIN actions are in none.")
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.actionGroup(in.Group, nil)
+		if err != nil {
+			return err
+		}
+		if g != nil {
+			a.GroupID = &g.ID
+		}
+		w.out.Created, err = w.store.PutAction(w.ctx, &a)
+		w.out.action = &a.ID
+		if err != nil {
+			return err
+		}
+		return w.settingsChanged(g, nil, actionImage{a.Name, a.Type})
+	})
+}
+
+// actionGroup locks the group of an action, or authorises for the actions of none.
+func (w *write) actionGroup(ref *GroupRef, id *uuid.UUID) (*db.Group, error) {
+	if id != nil {
+		r := GroupByUUID(*id)
+		ref = &r
+	}
+	if ref == nil {
+		return nil, may(w.by, OperationActionsEdit)
+	}
+	g, err := w.lockGroup(*ref, OperationActionsEdit, nil)
+	w.out.group = nil
+	return g, err
+}
+
+// settingsChanged makes a new version of the group whose action or worker model changed, if it is a group's, and logs it.
+func (w *write) settingsChanged(g *db.Group, before, after any) error {
+	if g != nil {
+		w.touch(g.ID, 0, 0)
+	}
+	return w.change(ChangeKindGroupUpdated, g, nil, before, after)
+}
+
+// DeleteAction deletes an action. Codes: NOT_FOUND, FORBIDDEN.
+func (s *Service) DeleteAction(ctx context.Context, by Caller, in DeleteActionInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		a, err := lookUp[Action](w, actionPrefix, in.ID)
+		if err != nil {
+			return err
+		}
+		g, err := w.actionGroup(nil, a.groupID)
+		if err != nil {
+			return err
+		}
+		w.out.DeletedID = &in.ID
+		if err := w.store.DeleteAction(w.ctx, a.UUID); err != nil {
+			return err
+		}
+		return w.settingsChanged(g, actionImage{a.Name, string(a.Type)}, nil)
+	})
+}
+
+// PutWorkerModel makes the worker model of that name in a group, or replaces it.
+// Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
+func (s *Service) PutWorkerModel(ctx context.Context, by Caller, in PutWorkerModelInput, sel Selection) (*Payload, error) {
+	m := db.WorkerModel{
+		ID: newID(), Name: in.Name, Description: deref(in.Description), Type: string(in.Type), Disabled: deref(in.Disabled),
+		Restricted: deref(in.Restricted), Deprecated: deref(in.Deprecated), Image: deref(in.Image), Docker: in.Docker,
+		VirtualMachine: in.VirtualMachine, CreatedBy: by.id(),
+	}
+	var err error
+	m.RegisteredCapabilities, err = validRequirements("input.registeredCapabilities", in.RegisteredCapabilities)
+	if err := firstOf(err, validName("input.name", m.Name), validText("input.description", m.Description, maxDescription),
+		validText("input.image", m.Image, maxDescription), validSettings("input.docker", in.Docker),
+		validSettings("input.virtualMachine", in.VirtualMachine)); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationActionsEdit, nil)
+		if err != nil {
+			return err
+		}
+		m.GroupID = g.ID
+		w.out.Created, err = w.store.PutWorkerModel(w.ctx, &m)
+		w.out.workerModel, w.out.group = &m.ID, nil
+		if err != nil {
+			return err
+		}
+		return w.settingsChanged(g, nil, workerModelImage{m.Name, m.Type})
+	})
+}
+
+// maxSettings bounds the JSON of a worker model, in bytes.
+const maxSettings = 64 << 10
+
+// validSettings checks that settings are one JSON object, or none.
+func validSettings(field string, settings json.RawMessage) error {
+	if settings == nil {
+		return nil
+	}
+	var m map[string]any
+	if len(settings) > maxSettings {
+		return exceeded(field, "At most %d bytes.", maxSettings)
+	}
+	if err := json.Unmarshal(settings, &m); err != nil || m == nil {
+		return invalid(field, "It is a JSON object.")
+	}
+	return nil
+}
+
+// DeleteWorkerModel deletes a worker model. Codes: NOT_FOUND, FORBIDDEN.
+func (s *Service) DeleteWorkerModel(ctx context.Context, by Caller, in DeleteWorkerModelInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		m, err := lookUp[WorkerModel](w, workerModelPrefix, in.ID)
+		if err != nil {
+			return err
+		}
+		g, err := w.actionGroup(nil, &m.groupID)
+		if err != nil {
+			return err
+		}
+		w.out.DeletedID = &in.ID
+		if err := w.store.DeleteWorkerModel(w.ctx, m.UUID); err != nil {
+			return err
+		}
+		return w.settingsChanged(g, workerModelImage{m.Name, string(m.Type)}, nil)
+	})
+}
+
+// lookUp finds the action or worker model that an id names, if the caller sees it, with its name, type and group.
+func lookUp[O any](w *write, prefix, id string) (*O, error) {
+	parsed, err := parseIDOf(prefix, "input.id", id)
+	if err != nil {
+		return nil, err
+	}
+	sel := Selection{Fields: []string{"name", "type"}, Links: []Link{{Key: "group", Field: "group"}}}
+	found, err := finders[prefix](w.ctx, w.reader, []uuid.UUID{parsed}, map[string]Selection{"Action": sel, "WorkerModel": sel})
+	if err != nil {
+		return nil, err
+	}
+	o, ok := any(found[parsed]).(*O)
+	if !ok {
+		return nil, notFound("input.id", "There is none of this id, or none that you may see.")
+	}
+	return o, nil
+}

@@ -1,0 +1,229 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"roster/db"
+)
+
+// groupImage is what the change log keeps of a group: all that makes it.
+type groupImage struct {
+	UUID              uuid.UUID       `json:"uuid"`
+	Number            int             `json:"number"`
+	Handle            string          `json:"handle"`
+	Name              string          `json:"name"`
+	Description       string          `json:"description"`
+	Type              string          `json:"type"`
+	ExternalID        *string         `json:"externalId"`
+	AccessType        string          `json:"accessType"`
+	FolderOwner       *uuid.UUID      `json:"folderOwner"`
+	UseDefaultStorage bool            `json:"useDefaultStorage"`
+	Public            bool            `json:"public"`
+	Tags              json.RawMessage `json:"tags"`
+}
+
+func imageOfGroup(g *db.Group) groupImage {
+	return groupImage{g.ID, g.Number, g.Handle, g.Name, g.Description, g.Type, g.ExternalID, g.AccessType, g.FolderOwner,
+		g.UseDefaultStorage, g.Public, g.Tags}
+}
+
+// CreateGroup makes a group with the members and admins given; without a list of admins, the caller is its admin.
+// Codes: FORBIDDEN, CONFLICT (name, handle or externalId taken), NOT_FOUND (an unknown user), LIMIT_EXCEEDED.
+func (s *Service) CreateGroup(ctx context.Context, by Caller, in CreateGroupInput, sel Selection) (*Payload, error) {
+	if err := may(by, OperationGroupCreate); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error { return w.createGroup(in) })
+}
+
+func (w *write) createGroup(in CreateGroupInput) error {
+	g, err := w.newGroup(in)
+	if err != nil {
+		return err
+	}
+	if in.FolderOwner != nil {
+		if g.FolderOwner, err = w.owner("input.folderOwner", *in.FolderOwner); err != nil {
+			return err
+		}
+	}
+	members, err := w.people("input.members", in.Members, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	admins, err := w.people("input.admins", in.Admins, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	if in.Admins == nil && w.by.User != nil {
+		admins = people{{user: &db.User{ID: w.by.User.UUID, Username: w.by.User.Username}}}
+	}
+	if err := w.store.InsertGroup(w.ctx, g); err != nil {
+		return err
+	}
+	w.out.group = &g.ID
+	if err := w.change(ChangeKindGroupCreated, g, nil, nil, imageOfGroup(g)); err != nil {
+		return err
+	}
+	if _, err := w.insertMembers(g, members.users(), nil); err != nil {
+		return err
+	}
+	if _, err := w.insertAdmins(g, admins.users()); err != nil {
+		return err
+	}
+	return w.settleNew(g)
+}
+
+// settleNew writes the counters of a new group without making them a second version of it.
+func (w *write) settleNew(g *db.Group) error {
+	t := w.touched[g.ID]
+	if t == nil {
+		return nil
+	}
+	delete(w.touched, g.ID)
+	return w.store.CountGroup(w.ctx, *t)
+}
+
+// newGroup checks the input and makes the row.
+func (w *write) newGroup(in CreateGroupInput) (*db.Group, error) {
+	id := newID()
+	g := &db.Group{
+		ID: id, Name: in.Name, Handle: or(in.Handle, typeID(groupPrefix, id)), Description: deref(in.Description), ExternalID: in.ExternalID,
+		Type: string(in.Type), AccessType: string(or(in.AccessType, AccessTypeReadOnly)), UseDefaultStorage: or(in.UseDefaultStorage, true),
+		Public: deref(in.Public), CreatedBy: w.by.id(),
+	}
+	if g.Type == "" {
+		g.Type = string(GroupTypeManaged)
+	}
+	tags, err := validTags("input.tags", in.Tags)
+	g.Tags = tags
+	return g, firstOf(err, validGroup(g), validHandle("input.handle", g.Handle),
+		validBulk("input.members", len(in.Members), true), validBulk("input.admins", len(in.Admins), true))
+}
+
+func validGroup(g *db.Group) error {
+	return firstOf(validName("input.name", g.Name), validText("input.description", g.Description, maxDescription),
+		validExternalID("input.externalId", g.ExternalID))
+}
+
+// owner finds a user who is to own something.
+func (w *write) owner(field string, ref UserRef) (*uuid.UUID, error) {
+	u, err := w.findUser(w.ctx, field, ref)
+	if err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return nil, notFound(field, "There is no such user.")
+	}
+	return &u.ID, nil
+}
+
+// UpdateGroup changes what is given of a group: a field left out stays, null clears. If nothing differs, nothing is written.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version, name or externalId).
+func (s *Service) UpdateGroup(ctx context.Context, by Caller, in UpdateGroupInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		return w.updateGroup(g, in)
+	})
+}
+
+func (w *write) updateGroup(g *db.Group, in UpdateGroupInput) error {
+	before := *g
+	if err := w.apply(g, in); err != nil {
+		return err
+	}
+	if sameGroup(&before, g) {
+		return nil
+	}
+	if err := w.store.UpdateGroup(w.ctx, g); err != nil {
+		return err
+	}
+	w.touch(g.ID, 0, 0)
+	return w.change(ChangeKindGroupUpdated, g, nil, imageOfGroup(&before), imageOfGroup(g))
+}
+
+// apply puts the given fields into the row.
+func (w *write) apply(g *db.Group, in UpdateGroupInput) error {
+	if in.Name.Set {
+		if in.Name.Value == nil {
+			return invalid("input.name", "A group has a name: it cannot be cleared.")
+		}
+		g.Name = *in.Name.Value
+	}
+	put(&g.Description, in.Description, "")
+	put(&g.UseDefaultStorage, in.UseDefaultStorage, true)
+	put(&g.Public, in.Public, false)
+	if in.AccessType.Set {
+		g.AccessType = string(or(in.AccessType.Value, AccessTypeReadOnly))
+	}
+	if in.ExternalID.Set {
+		g.ExternalID = in.ExternalID.Value
+	}
+	if in.Tags.Set {
+		var err error
+		if g.Tags, err = validTags("input.tags", deref(in.Tags.Value)); err != nil {
+			return err
+		}
+	}
+	if in.FolderOwner.Set {
+		g.FolderOwner = nil
+		if in.FolderOwner.Value != nil {
+			var err error
+			if g.FolderOwner, err = w.owner("input.folderOwner", *in.FolderOwner.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return validGroup(g)
+}
+
+// put sets a field that was given; null sets the default.
+func put[T any](to *T, o Optional[T], cleared T) {
+	if o.Set {
+		*to = or(o.Value, cleared)
+	}
+}
+
+func sameGroup(a, b *db.Group) bool {
+	return a.Name == b.Name && a.Description == b.Description && sameText(a.ExternalID, b.ExternalID) && a.AccessType == b.AccessType &&
+		sameID(a.FolderOwner, b.FolderOwner) && a.UseDefaultStorage == b.UseDefaultStorage && a.Public == b.Public &&
+		sameTags(a.Tags, b.Tags) && a.Type == b.Type
+}
+
+func sameText(a, b *string) bool  { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+func sameID(a, b *uuid.UUID) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// sameTags compares the objects, not their spelling.
+func sameTags(a, b []byte) bool {
+	spell := func(object []byte) string {
+		var s strings.Builder
+		for _, t := range tagsOf(object) {
+			s.WriteString(t.Key + "\x00" + t.Value + "\x00")
+		}
+		return s.String()
+	}
+	return spell(a) == spell(b)
+}
+
+// DeleteGroup deletes a group with its members, admins, tokens, actions and worker models. One change says so.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version).
+func (s *Service) DeleteGroup(ctx context.Context, by Caller, in DeleteGroupInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationGroupDelete, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		if err := w.store.DeleteGroup(w.ctx, g.ID); err != nil {
+			return err
+		}
+		id := typeID(groupPrefix, g.ID)
+		w.out.group, w.out.DeletedID = nil, &id
+		return w.change(ChangeKindGroupDeleted, g, nil, imageOfGroup(g), nil)
+	})
+}

@@ -1,0 +1,65 @@
+package directory
+
+import (
+	"encoding/binary"
+
+	"github.com/google/uuid"
+	"go.jetify.com/typeid"
+)
+
+// Prefixes of the identifiers: a TypeID is a prefix and 26 characters of base32, which spell the 128 bits of a UUIDv7.
+const (
+	groupPrefix       = "grp"
+	userPrefix        = "usr"
+	tokenPrefix       = "tok"
+	memberPrefix      = "mem"
+	adminPrefix       = "adm"
+	changePrefix      = "chg"
+	actionPrefix      = "act"
+	workerModelPrefix = "wkm"
+)
+
+// newID makes a UUIDv7: ids made later sort later.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only if the system has no randomness
+
+// typeID spells id as a TypeID.
+func typeID(prefix string, id uuid.UUID) string {
+	t, err := typeid.FromUUIDBytesWithPrefix(prefix, id[:])
+	if err != nil {
+		return "" // a prefix of ours that is no prefix: id_test.go spells them all
+	}
+	return t.String()
+}
+
+// parseID reads a TypeID. Anything else is Invalid: an id is copied, never composed.
+func parseID(field, text string) (prefix string, id uuid.UUID, err error) {
+	t, perr := typeid.FromString(text)
+	if perr != nil {
+		return "", uuid.Nil, invalid(field, "This is not an id of this directory.")
+	}
+	return t.Prefix(), uuid.UUID(t.UUIDBytes()), nil
+}
+
+// parseIDOf reads a TypeID of one kind.
+func parseIDOf(prefix, field, text string) (uuid.UUID, error) {
+	got, id, err := parseID(field, text)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if got != prefix {
+		return uuid.Nil, invalid(field, "This id does not begin with %s_.", prefix)
+	}
+	return id, nil
+}
+
+// changeID spells a place of the change log as an id: the transaction and the sequence number are its 128 bits.
+func changeID(tx uint64, seq int64) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], tx)
+	binary.BigEndian.PutUint64(id[8:], uint64(seq))
+	return id
+}
+
+func changePlace(id uuid.UUID) (tx uint64, seq int64) {
+	return binary.BigEndian.Uint64(id[:8]), int64(binary.BigEndian.Uint64(id[8:]))
+}

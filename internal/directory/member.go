@@ -1,0 +1,506 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/db"
+)
+
+// person is a user that a write names: found, or unknown with the reference it was given by.
+type person struct {
+	user *db.User // nil: there is none
+	ref  UserRef
+}
+
+type people []person
+
+// users are those found, each once, in the order of their ids.
+func (ps people) users() []*db.User {
+	var us []*db.User
+	for _, p := range ps {
+		if p.user != nil {
+			us = append(us, p.user)
+		}
+	}
+	slices.SortFunc(us, func(a, b *db.User) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return slices.CompactFunc(us, func(a, b *db.User) bool { return a.ID == b.ID })
+}
+
+func (ps people) ids() []uuid.UUID {
+	return mapped(ps.users(), func(u *db.User) uuid.UUID { return u.ID })
+}
+
+// people finds the users that a write names. Unknown ones fail it, or are kept as unknown, or are created.
+func (w *write) people(field string, refs []*UserRef, unknown OnUnknownUser) (people, error) {
+	given := mapped(refs, func(r *UserRef) UserRef { return *r })
+	found, err := w.findUsers(w.ctx, field, given)
+	if err != nil {
+		return nil, err
+	}
+	if unknown == OnUnknownUserCreate {
+		if err := w.createUnknown(field, given, found); err != nil {
+			return nil, err
+		}
+	}
+	ps := make(people, len(given))
+	for i, ref := range given {
+		if found[i] == nil && unknown != OnUnknownUserSkip {
+			return nil, notFound(at(field, i), "There is no such user.")
+		}
+		ps[i] = person{user: found[i], ref: ref}
+	}
+	return ps, nil
+}
+
+// createUnknown creates the users that references by name or externalId do not find; any other reference names nobody.
+func (w *write) createUnknown(field string, refs []UserRef, found []*db.User) error {
+	var fresh []db.User
+	seen := map[string]bool{}
+	for i, ref := range refs {
+		if found[i] != nil || (ref.Username == nil && ref.ExternalID == nil) {
+			continue
+		}
+		name := ref.String()
+		if err := validName(at(field, i), name); err != nil {
+			return err
+		}
+		if key := strings.ToLower(name); !seen[key] {
+			seen[key] = true
+			fresh = append(fresh, db.User{ID: newID(), Username: name, ExternalID: ref.ExternalID})
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if d := decide(w.by, OperationUsersEdit, nil); !d.Allowed && !createsUsers(w.by.Via) {
+		return deny(w.by, d)
+	}
+	if err := w.insertUsers(fresh); err != nil {
+		return err
+	}
+	again, err := w.findUsers(w.ctx, field, refs)
+	copy(found, again)
+	return err
+}
+
+// createsUsers reports whether a door creates unknown users for whoever may change a group: Authress has no users of its own,
+// only ids that other systems made.
+func createsUsers(d Door) bool { return d == DoorAuthress }
+
+// AddMembers makes users members of a group; who is one already stays so, with the new expiry if one is given.
+// Codes: NOT_FOUND (group, or a user where unknown ones fail), FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED.
+func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
+	if err := firstOf(validBulk("input.users", len(in.Users), false), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
+		if err != nil {
+			return err
+		}
+		added, err := w.insertMembers(g, ps.users(), in.ExpiresAt)
+		if err != nil {
+			return err
+		}
+		if in.ExpiresAt != nil {
+			if err := w.setExpiry(g, ps, added, *in.ExpiresAt); err != nil {
+				return err
+			}
+		}
+		w.outcomes(ps, added, MemberResultAdded, MemberResultAlreadyMember)
+		return nil
+	})
+}
+
+func validExpiry(field string, t *time.Time) error {
+	if t != nil && !t.After(time.Now()) {
+		return invalid(field, "This time is over.")
+	}
+	return nil
+}
+
+// outcomes tells what became of each user named: yes for those that the write changed, no for the others.
+func (w *write) outcomes(ps people, changed map[uuid.UUID]bool, yes, no MemberResult) {
+	w.out.Outcomes = make([]*MemberOutcome, 0, len(ps))
+	seen := make(map[uuid.UUID]bool, len(ps))
+	for _, p := range ps {
+		o := &MemberOutcome{Username: p.ref.String(), Result: MemberResultUnknownUser}
+		if p.user != nil {
+			if seen[p.user.ID] {
+				continue // named twice, told once
+			}
+			seen[p.user.ID] = true
+			o.Username, o.userID, o.Result = p.user.Username, &p.user.ID, no
+			if changed[p.user.ID] {
+				o.Result = yes
+			}
+		}
+		w.out.Outcomes = append(w.out.Outcomes, o)
+	}
+}
+
+// memberImage is what the change log keeps of a membership.
+type memberImage struct {
+	ExpiresAt *time.Time `json:"expiresAt"`
+}
+
+// adminImage is what the change log keeps of an adminship: that there is one.
+type adminImage struct{}
+
+func newMembers(g *db.Group, us []*db.User) []db.NewMember {
+	return mapped(us, func(u *db.User) db.NewMember { return db.NewMember{ID: newID(), GroupID: g.ID, UserID: u.ID} })
+}
+
+// insertMembers adds users to a locked group and says which were not members before.
+func (w *write) insertMembers(g *db.Group, us []*db.User, expires *time.Time) (map[uuid.UUID]bool, error) {
+	if len(us) == 0 {
+		return nil, nil
+	}
+	pairs, err := w.store.InsertMembers(w.ctx, newMembers(g, us), db.Grant{By: w.by.id(), Via: string(w.by.Via), ExpiresAt: expires})
+	if err != nil {
+		return nil, err
+	}
+	added := make(map[uuid.UUID]bool, len(pairs))
+	expired := 0
+	byID := usersByID(us)
+	for _, p := range pairs {
+		added[p.UserID] = true
+		if p.Expired {
+			expired++
+			if err := w.change(ChangeKindMemberExpired, g, byID[p.UserID], memberImage{}, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(pairs) > 0 {
+		w.touch(g.ID, len(pairs)-expired, 0)
+	}
+	return added, w.changeEach(ChangeKindMemberAdded, g, us, added, nil, memberImage{expires})
+}
+
+// insertAdmins makes users admins of a locked group and says which were not before.
+func (w *write) insertAdmins(g *db.Group, us []*db.User) (map[uuid.UUID]bool, error) {
+	if len(us) == 0 {
+		return nil, nil
+	}
+	pairs, err := w.store.InsertAdmins(w.ctx, newMembers(g, us), db.Grant{By: w.by.id(), Via: string(w.by.Via)})
+	if err != nil {
+		return nil, err
+	}
+	added := userSet(pairs)
+	if len(pairs) > 0 {
+		w.touch(g.ID, 0, len(pairs))
+	}
+	return added, w.changeEach(ChangeKindAdminAdded, g, us, added, nil, adminImage{})
+}
+
+// setExpiry gives those who were members already the new expiry.
+func (w *write) setExpiry(g *db.Group, ps people, added map[uuid.UUID]bool, at time.Time) error {
+	us := slices.DeleteFunc(ps.users(), func(u *db.User) bool { return added[u.ID] })
+	if len(us) == 0 {
+		return nil
+	}
+	pairs, err := w.store.SetExpiry(w.ctx, g.ID, mapped(us, func(u *db.User) uuid.UUID { return u.ID }), at)
+	if err != nil || len(pairs) == 0 {
+		return err
+	}
+	w.touch(g.ID, 0, 0)
+	byID := usersByID(us)
+	for _, p := range pairs {
+		if err := w.change(ChangeKindMemberAdded, g, byID[p.UserID], memberImage{p.ExpiresAt}, memberImage{&at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changeEach gathers a change for each of the users that is in the set, in the order given.
+func (w *write) changeEach(kind ChangeKind, g *db.Group, us []*db.User, in map[uuid.UUID]bool, before, after any) error {
+	for _, u := range us {
+		if in[u.ID] {
+			if err := w.change(kind, g, u, before, after); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func usersByID(us []*db.User) map[uuid.UUID]*db.User {
+	m := make(map[uuid.UUID]*db.User, len(us))
+	for _, u := range us {
+		m[u.ID] = u
+	}
+	return m
+}
+
+func userSet(pairs []db.Pair) map[uuid.UUID]bool {
+	m := make(map[uuid.UUID]bool, len(pairs))
+	for _, p := range pairs {
+		m[p.UserID] = true
+	}
+	return m
+}
+
+// RemoveMembers takes users out of a group altogether: an admin among them is one no longer.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED (more than atMost), LAST_ADMIN.
+func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
+	if err := firstOf(validBulk("input.users", len(in.Users), false), validAtMost(in.AtMost)); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
+		if err != nil {
+			return err
+		}
+		pairs, err := w.store.DeleteMembers(w.ctx, g.ID, ps.ids())
+		if err != nil {
+			return err
+		}
+		left, err := w.membersLeft(g, ps.users(), pairs)
+		if err != nil {
+			return err
+		}
+		demoted, err := w.dropAdmins(g, ps)
+		if err != nil {
+			return err
+		}
+		for id := range demoted {
+			left[id] = true
+		}
+		if err := atMost(in.AtMost, len(left)); err != nil {
+			return err
+		}
+		w.outcomes(ps, left, MemberResultRemoved, MemberResultNotAMember)
+		return nil
+	})
+}
+
+func validAtMost(n *int) error {
+	if n != nil && *n < 0 {
+		return invalid("input.atMost", "It is 0 or more.")
+	}
+	return nil
+}
+
+// atMost refuses a write that removes more than its caller expected.
+func atMost(limit *int, removed int) error {
+	if limit != nil && removed > *limit {
+		return exceeded("input.atMost", "This would remove %d; you said at most %d. Nothing was changed.", removed, *limit)
+	}
+	return nil
+}
+
+// membersLeft counts and logs members whose rows are gone. One whose time was over had left before: its row says MEMBER_EXPIRED.
+func (w *write) membersLeft(g *db.Group, us []*db.User, pairs []db.Pair) (map[uuid.UUID]bool, error) {
+	left := make(map[uuid.UUID]bool, len(pairs))
+	byID := usersByID(us)
+	for _, p := range pairs {
+		kind := ChangeKindMemberRemoved
+		if p.Expired {
+			kind = ChangeKindMemberExpired
+		} else {
+			left[p.UserID] = true
+		}
+		if err := w.change(kind, g, byID[p.UserID], memberImage{p.ExpiresAt}, nil); err != nil {
+			return nil, err
+		}
+	}
+	if len(pairs) > 0 {
+		w.touch(g.ID, -len(pairs), 0)
+	}
+	return left, nil
+}
+
+// dropAdmins removes users from the admins of a locked group, but never the last.
+func (w *write) dropAdmins(g *db.Group, ps people) (map[uuid.UUID]bool, error) {
+	pairs, err := w.store.DeleteAdmins(w.ctx, g.ID, ps.ids())
+	if err != nil || len(pairs) == 0 {
+		return nil, err
+	}
+	if len(pairs) >= g.AdminCount {
+		return nil, &Error{Code: LastAdmin, Field: "input.users", Message: "The group would be left without an admin. Make another one first."}
+	}
+	w.touch(g.ID, 0, -len(pairs))
+	gone := userSet(pairs)
+	return gone, w.changeEach(ChangeKindAdminRemoved, g, ps.users(), gone, adminImage{}, nil)
+}
+
+// AddAdmins makes users admins of a group. It does not make them members.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED.
+func (s *Service) AddAdmins(ctx context.Context, by Caller, in AddAdminsInput, sel Selection) (*Payload, error) {
+	if err := validBulk("input.users", len(in.Users), false); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
+		if err != nil {
+			return err
+		}
+		added, err := w.insertAdmins(g, ps.users())
+		w.outcomes(ps, added, MemberResultPromoted, MemberResultAlreadyAdmin)
+		return err
+	})
+}
+
+// RemoveAdmins makes admins ordinary members: they stay in the group.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LAST_ADMIN, LIMIT_EXCEEDED.
+func (s *Service) RemoveAdmins(ctx context.Context, by Caller, in RemoveAdminsInput, sel Selection) (*Payload, error) {
+	if err := validBulk("input.users", len(in.Users), false); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
+		if err != nil {
+			return err
+		}
+		demoted, err := w.dropAdmins(g, ps)
+		if err != nil {
+			return err
+		}
+		stay := slices.DeleteFunc(ps.users(), func(u *db.User) bool { return !demoted[u.ID] })
+		if _, err := w.insertMembers(g, stay, nil); err != nil {
+			return err
+		}
+		w.outcomes(ps, demoted, MemberResultDemoted, MemberResultNotAnAdmin)
+		return nil
+	})
+}
+
+// SetMembers replaces the members of a group, and its admins if they are given; it may leave no admin, since it says so outright.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED (more than atMost would go).
+func (s *Service) SetMembers(ctx context.Context, by Caller, in SetMembersInput, sel Selection) (*Payload, error) {
+	if err := validSetMembers(in); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		if in.Admins != nil {
+			if err := w.authorise(g, OperationAdminsEdit); err != nil {
+				return err
+			}
+		}
+		return w.setMembers(g, in)
+	})
+}
+
+func validSetMembers(in SetMembersInput) error {
+	return firstOf(validBulk("input.members", len(in.Members), true), validBulk("input.admins", len(in.Admins), true), validAtMost(in.AtMost))
+}
+
+func (w *write) setMembers(g *db.Group, in SetMembersInput) error {
+	members, err := w.people("input.members", in.Members, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	gone, err := w.store.DeleteOtherMembers(w.ctx, g.ID, members.ids())
+	if err != nil {
+		return err
+	}
+	leaving, err := w.usersOf(gone)
+	if err != nil {
+		return err
+	}
+	left, err := w.membersLeft(g, leaving, gone)
+	if err != nil {
+		return err
+	}
+	if err := atMost(in.AtMost, len(left)); err != nil {
+		return err
+	}
+	added, err := w.insertMembers(g, members.users(), nil)
+	if err != nil {
+		return err
+	}
+	w.outcomes(members, added, MemberResultAdded, MemberResultKept)
+	w.tell(leaving, left, MemberResultRemoved)
+	if in.Admins == nil {
+		return nil
+	}
+	return w.setAdmins(g, in)
+}
+
+// setAdmins replaces the admins, exactly as given.
+func (w *write) setAdmins(g *db.Group, in SetMembersInput) error {
+	admins, err := w.people("input.admins", in.Admins, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	gone, err := w.store.DeleteOtherAdmins(w.ctx, g.ID, admins.ids())
+	if err != nil {
+		return err
+	}
+	leaving, err := w.usersOf(gone)
+	if err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		w.touch(g.ID, 0, -len(gone))
+	}
+	demoted := userSet(gone)
+	if err := w.changeEach(ChangeKindAdminRemoved, g, leaving, demoted, adminImage{}, nil); err != nil {
+		return err
+	}
+	promoted, err := w.insertAdmins(g, admins.users())
+	if err != nil {
+		return err
+	}
+	for _, p := range admins {
+		if p.user == nil {
+			w.out.Outcomes = append(w.out.Outcomes, &MemberOutcome{Username: p.ref.String(), Result: MemberResultUnknownUser})
+		}
+	}
+	w.tell(admins.users(), promoted, MemberResultPromoted)
+	w.tell(leaving, demoted, MemberResultDemoted)
+	return nil
+}
+
+// tell adds an outcome for each of the users in the set.
+func (w *write) tell(us []*db.User, in map[uuid.UUID]bool, result MemberResult) {
+	for _, u := range us {
+		if in[u.ID] {
+			w.out.Outcomes = append(w.out.Outcomes, &MemberOutcome{Username: u.Username, userID: &u.ID, Result: result})
+		}
+	}
+}
+
+// usersOf reads the users of rows that are gone, for their names.
+func (w *write) usersOf(pairs []db.Pair) ([]*db.User, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	ids := mapped(pairs, func(p db.Pair) uuid.UUID { return p.UserID })
+	parts, err := db.Find(w.ctx, w.store, db.Users, db.List{Columns: []string{"id", "username"}, Where: db.UserID.In(db.UUIDs(ids))})
+	if err != nil {
+		return nil, err
+	}
+	us := make([]*db.User, len(parts[0].Rows))
+	for i := range us {
+		us[i] = &parts[0].Rows[i]
+	}
+	return us, nil
+}

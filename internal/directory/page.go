@@ -1,0 +1,155 @@
+package directory
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+
+	"roster/db"
+)
+
+// Page sizes. More than MaxPage is an error, not a silent cut.
+const (
+	DefaultPage = 25
+	MaxPage     = 200
+)
+
+// PageInfo says where a page lies in its list.
+type PageInfo struct {
+	HasNextPage     bool
+	HasPreviousPage bool
+	StartCursor     *string
+	EndCursor       *string
+}
+
+// Connection is one page of a list, as in the Relay specification of cursor connections.
+type Connection[T any] struct {
+	Edges      []*Edge[T]
+	PageInfo   *PageInfo
+	TotalCount int // of the whole list; counted only if it was selected
+}
+
+// Nodes are the objects of the page without their cursors.
+func (c *Connection[T]) Nodes() []*T {
+	nodes := make([]*T, len(c.Edges))
+	for i, e := range c.Edges {
+		nodes[i] = e.Node
+	}
+	return nodes
+}
+
+// Edge is an object with the cursor of its place in the list.
+type Edge[T any] struct {
+	Cursor string
+	Node   *T
+}
+
+// The connections of the API.
+type (
+	GroupConnection       = Connection[Group]
+	GroupEdge             = Edge[Group]
+	UserConnection        = Connection[User]
+	UserEdge              = Edge[User]
+	MemberConnection      = Connection[Member]
+	MemberEdge            = Edge[Member]
+	AdminConnection       = Connection[Admin]
+	AdminEdge             = Edge[Admin]
+	TokenConnection       = Connection[Token]
+	TokenEdge             = Edge[Token]
+	ActionConnection      = Connection[Action]
+	ActionEdge            = Edge[Action]
+	WorkerModelConnection = Connection[WorkerModel]
+	WorkerModelEdge       = Edge[WorkerModel]
+	ChangeConnection      = Connection[Change]
+	ChangeEdge            = Edge[Change]
+)
+
+// PageArgs are the four arguments of a connection.
+type PageArgs struct {
+	First, Last   *int
+	After, Before *string
+}
+
+// window is what PageArgs come down to.
+type window struct {
+	limit         int
+	backward      bool
+	after, before *string
+}
+
+func (p PageArgs) window() (window, error) {
+	w := window{limit: DefaultPage, after: p.After, before: p.Before}
+	size, field := p.First, "first"
+	if p.Last != nil {
+		if p.First != nil {
+			return w, invalid("last", "Give first or last, not both.")
+		}
+		size, field, w.backward = p.Last, "last", true
+	}
+	if size != nil {
+		w.limit = *size
+	}
+	switch {
+	case w.limit < 0:
+		return w, invalid(field, "A page has 0 to %d items.", MaxPage)
+	case w.limit > MaxPage:
+		return w, exceeded(field, "A page has at most %d items.", MaxPage)
+	}
+	return w, nil
+}
+
+// cursorVersion is the first byte of a cursor: another one is another format.
+const cursorVersion = 1
+
+// encodeCursor spells a place in a list: a version, the fingerprint of list, order and filter, the key values, a checksum.
+func encodeCursor(fingerprint uint64, at []string) string {
+	b := make([]byte, 0, 64)
+	b = append(b, cursorVersion)
+	b = binary.BigEndian.AppendUint64(b, fingerprint)
+	for _, v := range at {
+		b = binary.AppendUvarint(b, uint64(len(v)))
+		b = append(b, v...)
+	}
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
+func decodeCursor(field, text string, fingerprint uint64, n int) ([]string, error) {
+	bad := invalid(field, "This is not a cursor of this list.")
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) < 13 || b[0] != cursorVersion {
+		return nil, bad
+	}
+	body, sum := b[:len(b)-4], binary.BigEndian.Uint32(b[len(b)-4:])
+	if crc32.ChecksumIEEE(body) != sum {
+		return nil, bad
+	}
+	if binary.BigEndian.Uint64(body[1:9]) != fingerprint {
+		return nil, invalid(field, "This cursor belongs to a list with another order or filter.")
+	}
+	at := make([]string, 0, n)
+	for rest := body[9:]; len(rest) > 0; {
+		size, w := binary.Uvarint(rest)
+		if w <= 0 || size > uint64(len(rest)-w) {
+			return nil, bad
+		}
+		at = append(at, string(rest[w:w+int(size)]))
+		rest = rest[w+int(size):]
+	}
+	if len(at) != n {
+		return nil, bad
+	}
+	return at, nil
+}
+
+// fingerprint binds cursors to a list: its name, its order, and its filter, which does not include what the caller may see.
+func fingerprint(list string, order []db.Order, filter db.Cond) uint64 {
+	for _, o := range order {
+		list += "," + o.Key
+		if o.Desc {
+			list += "-"
+		}
+	}
+	return filter.Fingerprint(list)
+}

@@ -1,0 +1,73 @@
+package directory
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"hash/crc32"
+	"strings"
+)
+
+// A token's secret is rst_, 30 random characters of base62 (178 bits) and the CRC-32 of those as 6 more, so that scanners
+// find it in places where it should not be and a mistyped one is refused without a look into the database.
+const (
+	secretPrefix = "rst_"
+	secretRandom = 30
+	secretSum    = 6
+	shownPrefix  = 8 // of the secret, rst_ included, that a token shows to be recognised by
+
+	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// MinSecret is the fewest characters that a token given by configuration may have.
+const MinSecret = 20
+
+// newSecret makes a secret.
+func newSecret() string {
+	b := make([]byte, 0, secretRandom)
+	buf := make([]byte, 64)
+	for len(b) < secretRandom {
+		_, _ = rand.Read(buf) // never fails, as of Go 1.24
+		for _, c := range buf {
+			if c < 4*62 && len(b) < secretRandom { // the rest would make some characters likelier
+				b = append(b, base62[c%62])
+			}
+		}
+	}
+	return secretPrefix + string(b) + checksum(string(b))
+}
+
+func checksum(text string) string {
+	n := crc32.ChecksumIEEE([]byte(text))
+	b := make([]byte, secretSum)
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = base62[n%62]
+		n /= 62
+	}
+	return string(b)
+}
+
+// plausible reports whether a text can be a secret: one of our form has the right checksum; one of another form, which
+// configuration may have given, is long enough.
+func plausible(secret string) bool {
+	body, ours := strings.CutPrefix(secret, secretPrefix)
+	if ours && len(body) == secretRandom+secretSum {
+		return checksum(body[:secretRandom]) == body[secretRandom:]
+	}
+	return len(secret) >= MinSecret && len(secret) <= 4096
+}
+
+// hash is what is kept of a secret. It is looked up as a whole, so there is nothing to compare in constant time.
+func (s *Service) hash(secret string) []byte {
+	m := hmac.New(sha256.New, s.key)
+	m.Write([]byte(secret))
+	return m.Sum(nil)
+}
+
+// shown is what may be seen of a secret. One that configuration gave shows nothing: nobody knows which part of it is random.
+func shown(secret string) string {
+	if !strings.HasPrefix(secret, secretPrefix) {
+		return "configured"
+	}
+	return secret[:shownPrefix]
+}

@@ -1,0 +1,274 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"roster/db"
+)
+
+// Service is the directory. Its methods fail with *Error; each names the codes beyond UNAUTHENTICATED, INVALID, UNAVAILABLE and
+// INTERNAL, which every method may return.
+type Service struct {
+	store *db.Store
+	kinds *kinds
+	key   []byte // of token hashes
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	Store *db.Store
+	// TokenKey keys the hashes of tokens. Whoever has neither it nor a token can do nothing with a copy of the database.
+	TokenKey []byte
+}
+
+// New makes a Service.
+func New(c Config) *Service {
+	return &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey}
+}
+
+// Payload is what every write answers: what became of it, in a form that selections are read of.
+type Payload struct {
+	Links
+	DryRun    bool
+	DeletedID *string // the TypeID of what was deleted
+	Secret    string  // a new token's, here and nowhere else; "" in a dry run
+	Created   bool    // for put: the thing is new
+
+	Outcomes                                []*MemberOutcome // one for each user, in the order given
+	changes                                 []db.Change
+	groups                                  []*GroupOutcome
+	group, user, token, action, workerModel *uuid.UUID
+}
+
+// MemberOutcome is what became of one user of a membership write.
+type MemberOutcome struct {
+	Links
+	Username string
+	Result   MemberResult
+	userID   *uuid.UUID
+}
+
+// GroupOutcome is what became of one group of setUserGroups.
+type GroupOutcome struct {
+	Links
+	Result  MemberResult
+	groupID uuid.UUID
+}
+
+// GroupID is the group's TypeID.
+func (o *GroupOutcome) GroupID() string { return typeID(groupPrefix, o.groupID) }
+
+// write is one write under way: its transaction, its caller, and what it has changed so far.
+type write struct {
+	*reader
+	ctx     context.Context
+	s       *Service
+	out     *Payload
+	touched map[uuid.UUID]*db.Touched
+}
+
+// write runs fn in one transaction, appends what it changed to the log, and reads the selection of its answer, all before the
+// commit: a dry run differs in nothing but the rollback at its end.
+func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selection, fn func(w *write) error) (*Payload, error) {
+	if !by.Known() {
+		return nil, deny(by, AccessDecision{})
+	}
+	var out *Payload
+	err := s.store.InTx(ctx, !dryRun, func(tx *db.Store) error {
+		w := &write{reader: s.newReader(tx, by), ctx: ctx, s: s, out: &Payload{DryRun: dryRun}, touched: map[uuid.UUID]*db.Touched{}}
+		if err := fn(w); err != nil {
+			return err
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+		out = w.out
+		return w.answer(sel)
+	})
+	if err != nil {
+		return nil, explain(err)
+	}
+	return out, nil
+}
+
+// flush writes what was gathered: counters and versions of the groups touched, and the change rows.
+func (w *write) flush() error {
+	if len(w.touched) > 0 {
+		ts := make([]db.Touched, 0, len(w.touched))
+		for _, t := range w.touched {
+			ts = append(ts, *t)
+		}
+		slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
+		if err := w.store.TouchGroups(w.ctx, ts); err != nil {
+			return err
+		}
+	}
+	return w.store.AppendChanges(w.ctx, w.out.changes)
+}
+
+// touch counts members and admins in or out of a group; any touch makes a new version of it.
+func (w *write) touch(group uuid.UUID, members, admins int) {
+	t, ok := w.touched[group]
+	if !ok {
+		t = &db.Touched{Group: group}
+		w.touched[group] = t
+	}
+	t.Members += members
+	t.Admins += admins
+}
+
+// change gathers a row of the change log. group and user say what it is about; either may be nil.
+func (w *write) change(kind ChangeKind, group *db.Group, user *db.User, before, after any) error {
+	c := db.Change{Kind: string(kind), Actor: w.by.actor(), Via: string(w.by.Via), RequestID: w.by.RequestID}
+	if group != nil {
+		c.GroupID, c.GroupName = &group.ID, &group.Name
+	}
+	if user != nil {
+		c.UserID, c.Username = &user.ID, &user.Username
+	}
+	var err error
+	if c.Before, err = image(before); err != nil {
+		return err
+	}
+	if c.After, err = image(after); err != nil {
+		return err
+	}
+	w.out.changes = append(w.out.changes, c)
+	return nil
+}
+
+// image is a before or after image; nil for none.
+func image(v any) ([]byte, error) {
+	if v == nil {
+		return nil, nil
+	}
+	return json.Marshal(v)
+}
+
+// answer reads what the selection wants of the payload.
+func (w *write) answer(sel Selection) error {
+	for _, l := range sel.Links {
+		if err := w.follow(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *write) follow(l Link) error {
+	p, ctx, r := w.out, w.ctx, w.reader
+	switch l.Field {
+	case "group":
+		return one("", func(p *Payload) *uuid.UUID { return p.group }, groups, nil).follow(ctx, r, []*Payload{p}, l)
+	case "user":
+		return one("", func(p *Payload) *uuid.UUID { return p.user }, users, nil).follow(ctx, r, []*Payload{p}, l)
+	case "token":
+		return one("", func(p *Payload) *uuid.UUID { return p.token }, tokens, nil).follow(ctx, r, []*Payload{p}, l)
+	case "action":
+		return one("", func(p *Payload) *uuid.UUID { return p.action }, actions, nil).follow(ctx, r, []*Payload{p}, l)
+	case "workerModel":
+		return one("", func(p *Payload) *uuid.UUID { return p.workerModel }, workerModels, nil).follow(ctx, r, []*Payload{p}, l)
+	case "changes":
+		cs := mapped(p.changes, changeOf)
+		p.set(l.Key, cs)
+		return r.kinds.change.expand(ctx, r, cs, l.Select)
+	}
+	return w.followOutcomes(l)
+}
+
+// followOutcomes copies the outcomes for each link: under another alias they may be asked for with another selection.
+func (w *write) followOutcomes(l Link) error {
+	if w.out.groups != nil {
+		os := mapped(w.out.groups, func(o *GroupOutcome) *GroupOutcome { c := *o; return &c })
+		w.out.set(l.Key, os)
+		for _, inner := range l.Select.Links {
+			to := one("", func(o *GroupOutcome) *uuid.UUID { return &o.groupID }, groups, visibleGroups)
+			if err := to.follow(w.ctx, w.reader, os, inner); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	os := mapped(w.out.Outcomes, func(o *MemberOutcome) *MemberOutcome { c := *o; return &c })
+	w.out.set(l.Key, os)
+	for _, inner := range l.Select.Links {
+		to := one("", func(o *MemberOutcome) *uuid.UUID { return o.userID }, users, nil)
+		if err := to.follow(w.ctx, w.reader, os, inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockGroup finds, locks and reads the group that a write is on, and authorises the caller on the locked row. A group that the
+// caller may not see is NOT_FOUND; for CDS, whose clients expect a refusal before an answer about existence, FORBIDDEN.
+func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db.Group, error) {
+	ids, err := w.findGroups(w.ctx, "input.group", true, []GroupRef{ref})
+	if err != nil {
+		return nil, err
+	}
+	gs, err := w.lockGroups(ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(gs) == 0 {
+		return nil, w.hidden(op)
+	}
+	g := gs[0]
+	if err := w.authorise(g, op); err != nil {
+		return nil, err
+	}
+	if expectedVersion != nil && *expectedVersion != g.Version {
+		return nil, &Error{Code: Conflict, Field: "input.expectedVersion", Version: g.Version,
+			Message: "The group has changed since: its version is another one."}
+	}
+	w.out.group = &g.ID
+	return g, nil
+}
+
+// lockGroups locks the groups, then reads them as they are under the lock, in the order of their ids.
+func (w *write) lockGroups(ids []uuid.UUID) ([]*db.Group, error) {
+	if err := w.store.LockGroups(w.ctx, ids); err != nil {
+		return nil, err
+	}
+	parts, err := db.Find(w.ctx, w.store, db.Groups, db.List{Columns: groupColumns, Where: db.GroupID.In(db.UUIDs(ids)), Viewer: w.by.viewer()})
+	if err != nil {
+		return nil, err
+	}
+	gs := make([]*db.Group, len(parts[0].Rows))
+	for i := range gs {
+		gs[i] = &parts[0].Rows[i]
+	}
+	return gs, nil
+}
+
+// groupColumns are what a write knows of a group.
+var groupColumns = []string{
+	"id", "number", "handle", "name", "description", "type", "external_id", "access_type", "folder_owner", "use_default_storage",
+	"public", "tags", "version", "stored_member_count", "admin_count", "viewer_is_member", "viewer_is_admin",
+}
+
+// authorise decides on the locked row.
+func (w *write) authorise(g *db.Group, op Operation) error {
+	at := standingIn(w.by, *g)
+	d := decide(w.by, op, &at)
+	switch {
+	case d.Allowed:
+		return nil
+	case w.by.Via != DoorCDS && !decide(w.by, OperationGroupView, &at).Allowed:
+		return w.hidden(op)
+	}
+	return deny(w.by, d)
+}
+
+// hidden answers for a group that is not there, or not there for this caller.
+func (w *write) hidden(op Operation) error {
+	if d := decide(w.by, op, &standing{}); w.by.Via == DoorCDS && !d.Allowed {
+		return deny(w.by, d)
+	}
+	return notFound("input.group", "There is no such group, or none that you may see.")
+}

@@ -1,0 +1,287 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"roster/db"
+)
+
+// How long tokens live, and how long a rotated secret may live on.
+const (
+	sessionLife = time.Hour
+	dailyLife   = 24 * time.Hour
+	maxOverlap  = 7 * 24 * time.Hour
+)
+
+// tokenImage is what the change log keeps of a token.
+type tokenImage struct {
+	UUID        uuid.UUID  `json:"uuid"`
+	Description string     `json:"description"`
+	Prefix      string     `json:"prefix"`
+	Scopes      []string   `json:"scopes"`
+	Expiration  string     `json:"expiration"`
+	ExpiresAt   *time.Time `json:"expiresAt"`
+	RevokedAt   *time.Time `json:"revokedAt"`
+}
+
+func imageOfToken(t *db.Token) tokenImage {
+	return tokenImage{t.ID, t.Description, t.Prefix, append([]string{}, t.Scopes...), t.Expiration, t.ExpiresAt, t.RevokedAt}
+}
+
+// CreateToken makes a token of a group or of a user; without either, of the caller. The secret is in this answer and nowhere else.
+// Codes: NOT_FOUND, FORBIDDEN.
+func (s *Service) CreateToken(ctx context.Context, by Caller, in CreateTokenInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		t := &db.Token{ID: newID(), Description: deref(in.Description), CreatedBy: by.id()}
+		if err := firstOf(validText("input.description", t.Description, maxDescription), w.expiry(t, in.Expiration, in.ExpiresAt)); err != nil {
+			return err
+		}
+		g, u, err := w.tokenOwner(t, in)
+		if err != nil {
+			return err
+		}
+		if t.Scopes, err = w.scopes(in.Scopes); err != nil {
+			return err
+		}
+		secret := newSecret()
+		t.Prefix = shown(secret)
+		if err := w.store.InsertToken(w.ctx, t, s.hash(secret)); err != nil {
+			return err
+		}
+		if !in.DryRun {
+			w.out.Secret = secret
+		}
+		w.out.token, w.out.group = &t.ID, nil
+		return w.change(ChangeKindTokenCreated, g, u, nil, imageOfToken(t))
+	})
+}
+
+// expiry settles when a new token ends.
+func (w *write) expiry(t *db.Token, e *TokenExpiration, at *time.Time) error {
+	kind := or(e, TokenExpirationSession)
+	if e == nil && at != nil {
+		kind = TokenExpirationCustom
+	}
+	t.Expiration = string(kind)
+	if (kind == TokenExpirationCustom) != (at != nil) {
+		return invalid("input.expiresAt", "It goes with the expiration CUSTOM, and CUSTOM with it.")
+	}
+	if err := validExpiry("input.expiresAt", at); err != nil {
+		return err
+	}
+	t.ExpiresAt = at
+	w.renew(t)
+	return nil
+}
+
+// renew starts the life of a token's secret.
+func (w *write) renew(t *db.Token) {
+	life, ok := map[string]time.Duration{string(TokenExpirationSession): sessionLife, string(TokenExpirationDaily): dailyLife}[t.Expiration]
+	if ok {
+		end := w.now.Add(life)
+		t.ExpiresAt = &end
+	}
+}
+
+// tokenOwner finds whose token it is to be, and authorises the caller: admins of the group and holders of TOKENS_EDIT for a
+// group; for a user, the user itself, and holders of TOKENS_EDIT who can do all that the user can.
+func (w *write) tokenOwner(t *db.Token, in CreateTokenInput) (*db.Group, *db.User, error) {
+	switch {
+	case in.Group != nil && in.User != nil:
+		return nil, nil, invalid("input.user", "A token is a group's or a user's, not both.")
+	case in.Group != nil:
+		g, err := w.lockGroup(*in.Group, OperationTokensEdit, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.GroupID = &g.ID
+		return g, nil, nil
+	case in.User == nil && w.by.User == nil:
+		return nil, nil, invalid("input.group", "Say whose token it is to be: the caller is no user.")
+	}
+	ref := or(in.User, UserByUUID(w.by.viewer()))
+	u, err := w.findUser(w.ctx, "input.user", ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	if u == nil {
+		return nil, nil, notFound("input.user", "There is no such user.")
+	}
+	t.UserID = &u.ID
+	return nil, u, w.mayHandle(u)
+}
+
+// mayHandle authorises the caller for the tokens of a user.
+func (w *write) mayHandle(u *db.User) error {
+	if !w.by.scoped(PermissionTokensEdit) {
+		return deny(w.by, decide(w.by, OperationTokensEdit, &standing{}))
+	}
+	if w.by.is(u.ID) {
+		return nil
+	}
+	if d := decide(w.by, OperationTokensEdit, nil); !d.Allowed {
+		return deny(w.by, d)
+	}
+	theirs := Caller{Roles: rolesOf(u.Roles)}
+	for _, p := range Permissions {
+		if theirs.owns(p) && !w.by.Can(p) {
+			return forbidden("This user may do more than you: " + string(p) + ".")
+		}
+	}
+	if theirs.isAdministrator() && !w.by.isAdministrator() {
+		return forbidden("Only an ADMINISTRATOR makes tokens for an ADMINISTRATOR.")
+	}
+	return nil
+}
+
+// scopes settles what a new token may do: no more than the token that makes it. Whatever they say, a token does not widen
+// what its owner may do.
+func (w *write) scopes(given []Permission) ([]string, error) {
+	if given == nil {
+		for _, p := range Permissions {
+			if p != PermissionTokensEdit && w.by.scoped(p) {
+				given = append(given, p)
+			}
+		}
+	}
+	for i, p := range given {
+		if !w.by.scoped(p) {
+			return nil, &Error{Code: Forbidden, Field: at("input.scopes", i), Message: "The token that you use does not have this scope itself."}
+		}
+	}
+	var names []string
+	for _, p := range Permissions { // in one order, each once
+		if slices.Contains(given, p) {
+			names = append(names, string(p))
+		}
+	}
+	return names, nil
+}
+
+// RotateToken gives a token a new secret and a new life; the old secret lives on for the overlap.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (revoked).
+func (s *Service) RotateToken(ctx context.Context, by Caller, in RotateTokenInput, sel Selection) (*Payload, error) {
+	overlap := time.Duration(in.OverlapSeconds) * time.Second
+	if in.OverlapSeconds < 0 || overlap > maxOverlap {
+		return nil, invalid("input.overlapSeconds", "It is 0 to %d.", int(maxOverlap/time.Second))
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		t, g, u, err := w.lockToken(in.Token)
+		if err != nil {
+			return err
+		}
+		if t.RevokedAt != nil {
+			return &Error{Code: Conflict, Field: "input.token", Message: "The token was revoked: make a new one."}
+		}
+		if err := w.withinOwnScopes(t); err != nil {
+			return err
+		}
+		before := imageOfToken(t)
+		if t.Expiration == string(TokenExpirationCustom) && t.ExpiresAt != nil && !t.ExpiresAt.After(w.now) {
+			return &Error{Code: Conflict, Field: "input.token", Message: "The token's time is over: make a new one."}
+		}
+		w.renew(t)
+		secret := newSecret()
+		t.Prefix = shown(secret)
+		if err := w.store.RotateToken(w.ctx, t, s.hash(secret), overlap); err != nil {
+			return err
+		}
+		if !in.DryRun {
+			w.out.Secret = secret
+		}
+		return w.change(ChangeKindTokenRotated, g, u, before, imageOfToken(t))
+	})
+}
+
+// withinOwnScopes keeps a token from getting hold of one that may do more.
+func (w *write) withinOwnScopes(t *db.Token) error {
+	for _, p := range scopesOf(t.Scopes) {
+		if !w.by.scoped(p) {
+			return forbidden("That token may do more than the one that you use: " + string(p) + ".")
+		}
+	}
+	return nil
+}
+
+// RevokeToken ends a token, at once and for good. Revoking it again changes nothing.
+// Codes: NOT_FOUND, FORBIDDEN.
+func (s *Service) RevokeToken(ctx context.Context, by Caller, in RevokeTokenInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		t, g, u, err := w.lockToken(in.Token)
+		if err != nil || t.RevokedAt != nil {
+			return err
+		}
+		before := imageOfToken(t)
+		if err := w.store.RevokeToken(w.ctx, t); err != nil {
+			return err
+		}
+		return w.change(ChangeKindTokenRevoked, g, u, before, imageOfToken(t))
+	})
+}
+
+// lockToken finds and locks a token and authorises the caller as for making one of its owner's.
+func (w *write) lockToken(id string) (*db.Token, *db.Group, *db.User, error) {
+	tokenID, err := parseIDOf(tokenPrefix, "input.token", id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t, ok, err := w.store.LockToken(w.ctx, tokenID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	hidden := notFound("input.token", "There is no such token, or none that you may see.")
+	if !ok {
+		return nil, nil, nil, hidden
+	}
+	w.out.token = &t.ID
+	g, u, err := w.ownerOf(&t)
+	if CodeOf(err) == Forbidden || CodeOf(err) == NotFound {
+		if seen, ferr := w.kinds.token.byIDs(w.ctx, w.reader, []uuid.UUID{t.ID}, tokensWhere(w.by), Selection{}); ferr == nil && len(seen) == 0 {
+			return nil, nil, nil, hidden
+		}
+	}
+	w.out.group = nil
+	return &t, g, u, err
+}
+
+func (w *write) ownerOf(t *db.Token) (*db.Group, *db.User, error) {
+	if t.GroupID != nil {
+		g, err := w.lockGroup(GroupByUUID(*t.GroupID), OperationTokensEdit, nil)
+		return g, nil, err
+	}
+	u, err := w.findUser(w.ctx, "input.token", UserByUUID(*t.UserID))
+	if err != nil || u == nil {
+		return nil, nil, firstOf(err, notFound("input.token", "The token's owner is gone."))
+	}
+	return nil, u, w.mayHandle(u)
+}
+
+// Authenticate finds who a secret belongs to. Whatever is wrong with it, the answer is the same UNAUTHENTICATED.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, error) {
+	wrong := &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+	if !plausible(secret) {
+		return Caller{}, wrong
+	}
+	c, ok, err := s.store.FindCredential(ctx, s.hash(secret))
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case !ok || c.RevokedAt != nil || c.Expired:
+		return Caller{}, wrong
+	}
+	if c.Stale {
+		if err := s.store.TouchToken(ctx, c.ID); err != nil {
+			return Caller{}, err
+		}
+	}
+	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID}}
+	if c.User != nil {
+		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
+		by.Roles = rolesOf(c.User.Roles)
+	}
+	return by, nil
+}
