@@ -87,6 +87,8 @@ type (
 		OnUnknownUser   OnUnknownUser
 		ExpectedVersion *int
 		DryRun          bool
+
+		MembersOnly bool // refuse users who are not in the group; CDS asks for it, the API does not
 	}
 	RemoveAdminsInput struct {
 		Group           GroupRef

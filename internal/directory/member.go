@@ -354,10 +354,27 @@ func (s *Service) AddAdmins(ctx context.Context, by Caller, in AddAdminsInput, s
 		if err != nil {
 			return err
 		}
+		if in.MembersOnly {
+			if err := w.inGroup(g, ps); err != nil {
+				return err
+			}
+		}
 		added, err := w.insertAdmins(g, ps.users())
 		w.outcomes(ps, added, MemberResultPromoted, MemberResultAlreadyAdmin)
 		return err
 	})
+}
+
+// inGroup refuses users who are neither members nor admins of a locked group.
+func (w *write) inGroup(g *db.Group, ps people) error {
+	ids := ps.ids()
+	facts, err := w.store.Memberships(w.ctx, repeated(g.ID, len(ids)), ids)
+	for _, f := range facts {
+		if !f.IsMember && !f.IsAdmin {
+			return invalid("input.users", "The user is not in the group.")
+		}
+	}
+	return err
 }
 
 // RemoveAdmins makes admins ordinary members: they stay in the group.

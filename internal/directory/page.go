@@ -73,7 +73,7 @@ type PageArgs struct {
 // window is what PageArgs come down to.
 type window struct {
 	limit         int
-	backward      bool
+	all, backward bool
 	after, before *string
 }
 

@@ -126,6 +126,9 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 	if err != nil {
 		return nil, err
 	}
+	if w.all = p.All; p.size > 0 {
+		w.limit = p.size
+	}
 	print := fingerprint(l.name+l.epoch, l.order, l.filter)
 	q := db.List{Of: l.of, Parents: l.parents, Viewer: r.by.viewer(), Where: db.And(l.filter, l.visible), Order: l.order,
 		Backward: w.backward, Limit: w.limit}
@@ -163,6 +166,9 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 		return err
 	}
 	q.Limit = max(1, w.limit) // a page of none still says whether there is more
+	if w.all {
+		q.Limit = 0
+	}
 	parts, err := db.Find(ctx, r.store, k.table, q)
 	if err != nil {
 		return err
@@ -170,7 +176,7 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 	var all []*O
 	for i, part := range parts {
 		c := conns[i]
-		if w.limit == 0 {
+		if w.limit == 0 && !w.all {
 			part.More, part.Rows = len(part.Rows) > 0, nil
 		}
 		for _, row := range part.Rows {

@@ -26,6 +26,9 @@ type Page struct {
 	Order  any // []*GroupOrder, and so on; nil for the default
 	Rows   bool
 	Total  bool
+	All    bool // the whole list in one page; for doors whose systems knew no pages
+
+	size int // of pages inside the directory, beyond MaxPage
 }
 
 // Want is a selection of a payload with the plain fields of the named objects, for callers that are not GraphQL.

@@ -249,7 +249,7 @@ func (w *write) lockGroups(ids []uuid.UUID) ([]*db.Group, error) {
 // groupColumns are what a write knows of a group.
 var groupColumns = []string{
 	"id", "number", "handle", "name", "description", "type", "external_id", "access_type", "folder_owner", "use_default_storage",
-	"public", "tags", "version", "stored_member_count", "admin_count", "viewer_is_member", "viewer_is_admin",
+	"public", "tags", "version", "updated_at", "stored_member_count", "admin_count", "viewer_is_member", "viewer_is_admin",
 }
 
 // authorise decides on the locked row.

@@ -1,0 +1,148 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	"roster/db"
+)
+
+// ReplaceGroupInput is what a legacy PUT says: fields of the group and its people, in one.
+type ReplaceGroupInput struct {
+	UpdateGroupInput
+	Members       []*UserRef // nil: left alone
+	Admins        []*UserRef // nil: left alone
+	OnUnknownUser OnUnknownUser
+	// UnmodifiedSince refuses with CONFLICT on the field unmodifiedSince if the group was changed after that second.
+	UnmodifiedSince *time.Time
+}
+
+// ReplaceGroup changes fields of a group and replaces its members and admins, in one transaction; it may leave no admin.
+// Codes: NOT_FOUND, FORBIDDEN, CONFLICT (name, externalId, version, unmodifiedSince), LIMIT_EXCEEDED.
+func (s *Service) ReplaceGroup(ctx context.Context, by Caller, in ReplaceGroupInput, sel Selection) (*Payload, error) {
+	people := SetMembersInput{Members: in.Members, Admins: in.Admins, OnUnknownUser: in.OnUnknownUser}
+	if err := validSetMembers(people); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
+		if err != nil {
+			return err
+		}
+		if err := unmodified(g, in.UnmodifiedSince); err != nil {
+			return err
+		}
+		if err := w.updateGroup(g, in.UpdateGroupInput); err != nil {
+			return err
+		}
+		if in.Members != nil {
+			if err := w.setMembers(g, people); err != nil {
+				return err
+			}
+		} else if in.Admins != nil {
+			return w.setAdmins(g, people)
+		}
+		return nil
+	})
+}
+
+// unmodified compares to the second: clients cut the fraction off the time that they were given.
+func unmodified(g *db.Group, since *time.Time) error {
+	if since != nil && g.UpdatedAt.Truncate(time.Second).After(since.Truncate(time.Second)) {
+		return &Error{Code: Conflict, Field: "unmodifiedSince", Version: g.Version, Message: "The group was changed meanwhile."}
+	}
+	return nil
+}
+
+// walkPage is how many groups a walk reads at a time.
+const walkPage = 1_000
+
+// WalkGroups hands every group that the caller sees and the filter lets through to each, ordered by name, a page at a time: the
+// whole list in constant memory. It ends early with each's error.
+func (s *Service) WalkGroups(ctx context.Context, by Caller, filter *GroupFilter, sel Selection, each func(*Group) error) error {
+	if err := may(by, OperationGroupList); err != nil {
+		return err
+	}
+	r := s.newReader(s.store, by)
+	return walk(ctx, r, rootGroups, filter, sel, each)
+}
+
+// WalkViewerGroups is WalkGroups for the groups that the caller is in.
+func (s *Service) WalkViewerGroups(ctx context.Context, by Caller, filter *GroupFilter, sel Selection, each func(*Group) error) error {
+	if err := may(by, OperationGroupList); err != nil {
+		return err
+	}
+	r := s.newReader(s.store, by)
+	return walk(ctx, r, func(ctx context.Context, r *reader, p Page) (list, error) {
+		l, err := viewerGroups(ctx, r, p)
+		l.parents = append(l.parents, viewerID(r.by))
+		return l, err
+	}, filter, sel, each)
+}
+
+func walk(ctx context.Context, r *reader, of func(context.Context, *reader, Page) (list, error), filter *GroupFilter, sel Selection, each func(*Group) error) error {
+	p := Page{Filter: filter, Rows: true, size: walkPage}
+	for {
+		c, err := listed(ctx, r, r.kinds.group, of, p, sel)
+		if err != nil {
+			return err
+		}
+		for _, e := range c.Edges {
+			if err := each(e.Node); err != nil {
+				return err
+			}
+		}
+		if !c.PageInfo.HasNextPage {
+			return nil
+		}
+		p.After = c.PageInfo.EndCursor
+	}
+}
+
+// People reads a group for its members or admins: it asks for MEMBERS_VIEW where Group asks for GROUP_VIEW. nil if there is
+// no such group, or none that the caller may see. Codes: FORBIDDEN.
+func (s *Service) People(ctx context.Context, by Caller, ref GroupRef, sel Selection) (*Group, error) {
+	seen, err := s.Group(ctx, by, ref, Selection{Fields: []string{"viewerCan"}})
+	if err != nil || seen == nil {
+		return nil, err
+	}
+	if d := decide(by, OperationMembersView, &seen.at); !d.Allowed {
+		return nil, deny(by, d)
+	}
+	return s.Group(ctx, by, ref, sel)
+}
+
+// Session is a short-lived token that stands for a longer one.
+type Session struct {
+	Secret               string
+	CreatedAt, ExpiresAt time.Time
+}
+
+// Exchange makes a short-lived token with the owner and scopes of another, whose id and secret are shown: the log-in of systems
+// whose clients authenticate once and send a session's token from then on. Anything wrong is UNAUTHENTICATED.
+func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, secret string, life time.Duration) (*Session, error) {
+	by, err := s.Authenticate(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	if tokenID != typeID(tokenPrefix, by.Token.UUID) && tokenID != by.Token.UUID.String() {
+		return nil, &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+	}
+	by.Via, by.RequestID = via, requestID
+	var session *Session
+	_, err = s.write(ctx, by, false, Selection{}, func(w *write) error {
+		made := newSecret()
+		end := w.now.Add(life).UTC().Truncate(time.Second)
+		t := &db.Token{ID: newID(), Description: "Session of " + by.Token.Prefix, Prefix: shown(made), Scopes: texts(by.Token.Scopes),
+			Expiration: string(TokenExpirationCustom), ExpiresAt: &end, CreatedBy: by.id(), GroupID: by.Token.Group}
+		if t.GroupID == nil {
+			t.UserID = by.id()
+		}
+		if err := w.store.InsertToken(w.ctx, t, s.hash(made)); err != nil {
+			return err
+		}
+		session = &Session{Secret: made, CreatedAt: t.CreatedAt.UTC().Truncate(time.Second), ExpiresAt: end}
+		return w.change(ChangeKindTokenCreated, nil, nil, nil, imageOfToken(t))
+	})
+	return session, err
+}

@@ -1,0 +1,308 @@
+// Package legacy serves the REST APIs of other group systems over the directory, so that programs written against them go on
+// working unchanged. Each system is a door: a package of its own below this one, which says its routes, where its clients put
+// their credential, and what its errors look like. A route's handler is decode → one call of the directory → encode.
+//
+// This package holds what doors share: the router (by segments, so that %2F stays inside a name and no redirect or HTML page
+// of net/http ever answers), authentication, body limits, panics, and the hooks for metrics and deprecation headers.
+package legacy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+)
+
+// Door is one legacy API.
+type Door struct {
+	Name   directory.Door
+	Routes []Route // the first that matches answers
+	// Owns says which paths are the door's even where no route matches: it answers them with its own "no such route".
+	Owns func(segments []string) bool
+	// Credential finds the secret of a request; "" for none, false for something that is no credential at all.
+	Credential func(r *http.Request) (secret string, ok bool)
+	// Fail writes an error as the system's own envelope and status. err is a *directory.Error or a *RouteError.
+	Fail func(w http.ResponseWriter, r *Request, err error)
+	// Preflight, if set, answers OPTIONS on a known path before any authentication.
+	Preflight func(w http.ResponseWriter, r *Request)
+	// Before, if set, sets headers that every answer of the door carries.
+	Before func(w http.ResponseWriter, r *Request)
+}
+
+// Route is one operation of a door.
+type Route struct {
+	Operation string // its name in the system's own documents, for metrics, logs and the OpenAPI document
+	Method    string
+	Pattern   string // "/group/{name}/user/{user}": a variable is one segment, decoded
+	MaxBody   int64  // bytes; 0: 1 MiB
+	Open      bool   // needs no credential
+	Handle    Handler
+}
+
+// Handler answers a request, or says what is wrong; it must not have written anything then.
+type Handler func(w http.ResponseWriter, r *Request) error
+
+// Request is an HTTP request that a route matched, with its caller.
+type Request struct {
+	*http.Request
+	By   directory.Caller
+	Base string // scheme, host and door prefix, for the absolute links that some answers carry
+	vars map[string]string
+	body []byte
+}
+
+// Var is a variable of the route's pattern, decoded.
+func (r *Request) Var(name string) string { return r.vars[name] }
+
+// Body is the request's body, whole.
+func (r *Request) Body() []byte { return r.body }
+
+// RouteError says that no route matches: the path is unknown, or it is known and the method is not.
+type RouteError struct{ KnownPath bool }
+
+func (e *RouteError) Error() string { return "no such route" }
+
+// Setting is how a door is mounted.
+type Setting struct {
+	Off    bool
+	Prefix string // "/EnterpriseTester"; "" is the root
+	Host   string // the only host name that the door answers to; "" is any
+	// Deprecation and Link are headers of every answer (RFC 9745, RFC 8288); "" for none: unchanged means unchanged.
+	Deprecation, Link string
+}
+
+// Exchange is one answered request, for metrics.
+type Exchange struct {
+	Door      directory.Door
+	Operation string // "" where no route matched
+	Client    string // the first word of the User-Agent
+	Status    int
+	Duration  time.Duration
+}
+
+// Deps are what doors work with.
+type Deps struct {
+	Directory *directory.Service
+	Log       *slog.Logger
+	Observe   func(Exchange) // nil: nobody counts
+}
+
+// Mounted is a door in its place.
+type Mounted struct {
+	Door
+	Setting
+	deps   Deps
+	routes []compiled
+}
+
+type compiled struct {
+	Route
+	segments []string
+}
+
+// Mount puts a door in its place.
+func Mount(d Door, s Setting, deps Deps) *Mounted {
+	if deps.Observe == nil {
+		deps.Observe = func(Exchange) {}
+	}
+	m := &Mounted{Door: d, Setting: s, deps: deps}
+	for _, r := range d.Routes {
+		m.routes = append(m.routes, compiled{r, strings.Split(strings.TrimPrefix(r.Pattern, "/"), "/")})
+	}
+	return m
+}
+
+// Serve answers what belongs to one of the doors, and hands everything else to next.
+func Serve(doors []*Mounted, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, d := range doors {
+			if segments, ok := d.claims(r); ok {
+				d.serve(w, r, segments)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// claims reports whether a request is the door's, and the segments of its path below the door's prefix.
+func (m *Mounted) claims(r *http.Request) ([]string, bool) {
+	if m.Off || (m.Host != "" && !strings.EqualFold(hostname(r.Host), m.Host)) {
+		return nil, false
+	}
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), m.Prefix+"/")
+	if !ok {
+		return nil, false
+	}
+	segments := strings.Split(rest, "/")
+	for i, s := range segments {
+		var err error
+		if segments[i], err = url.PathUnescape(s); err != nil {
+			return nil, false
+		}
+	}
+	return segments, m.Owns(segments)
+}
+
+func hostname(host string) string {
+	u := url.URL{Host: host}
+	return u.Hostname()
+}
+
+func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []string) {
+	start := time.Now()
+	rec := &recorder{ResponseWriter: w}
+	r := &Request{Request: hr, Base: base(hr) + m.Prefix}
+	route, known := m.match(hr.Method, segments, r)
+	defer func() {
+		if p := recover(); p != nil {
+			m.fail(rec, r, fmt.Errorf("panic: %v", p))
+		}
+		m.deps.Observe(Exchange{Door: m.Name, Operation: route.Operation, Client: client(hr), Status: rec.status, Duration: time.Since(start)})
+	}()
+	if m.Deprecation != "" {
+		rec.Header().Set("Deprecation", m.Deprecation)
+	}
+	if m.Link != "" {
+		rec.Header().Set("Link", m.Link)
+	}
+	if m.Before != nil {
+		m.Before(rec, r)
+	}
+	switch {
+	case known && hr.Method == http.MethodOptions && m.Preflight != nil:
+		m.Preflight(rec, r)
+		return
+	case route.Handle == nil:
+		m.Fail(rec, r, &RouteError{KnownPath: known})
+		return
+	}
+	if err := m.answer(rec, r, route); err != nil {
+		m.fail(rec, r, err)
+	}
+}
+
+// match finds the route of a request; known says that the path has routes, if not for this method.
+func (m *Mounted) match(method string, segments []string, r *Request) (found Route, known bool) {
+	for _, c := range m.routes {
+		vars, ok := fits(c.segments, segments)
+		if !ok {
+			continue
+		}
+		known = true
+		if c.Method == method {
+			r.vars = vars
+			return c.Route, true
+		}
+	}
+	return Route{}, known
+}
+
+func fits(pattern, segments []string) (map[string]string, bool) {
+	if len(pattern) != len(segments) {
+		return nil, false
+	}
+	vars := map[string]string{}
+	for i, p := range pattern {
+		if name, ok := strings.CutPrefix(p, "{"); ok {
+			if segments[i] == "" {
+				return nil, false
+			}
+			vars[strings.TrimSuffix(name, "}")] = segments[i]
+		} else if p != segments[i] {
+			return nil, false
+		}
+	}
+	return vars, true
+}
+
+// deadline bounds a request; what Postgres has not answered by then is UNAVAILABLE.
+const deadline = 30 * time.Second
+
+// answer authenticates, reads the body and runs the route.
+func (m *Mounted) answer(w http.ResponseWriter, r *Request, route Route) error {
+	ctx, cancel := context.WithTimeout(r.Context(), deadline)
+	defer cancel()
+	r.Request = r.WithContext(ctx)
+	r.By = directory.Caller{Via: m.Name, RequestID: auth.RequestIDOf(ctx)}
+	if !route.Open {
+		secret, ok := m.Credential(r.Request)
+		if !ok || secret == "" {
+			return &directory.Error{Code: directory.Unauthenticated, Message: "There is no credential."}
+		}
+		by, err := auth.Identify(ctx, m.deps.Directory, secret, m.Name)
+		if err != nil {
+			return err
+		}
+		r.By = by
+	}
+	limit := route.MaxBody
+	if limit == 0 {
+		limit = 1 << 20
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Request.Body, limit+1))
+	if err != nil {
+		return &directory.Error{Code: directory.Invalid, Field: "body", Message: "The body could not be read.", Cause: err}
+	}
+	if int64(len(body)) > limit {
+		return &directory.Error{Code: directory.LimitExceeded, Field: "body", Message: fmt.Sprintf("The body is larger than %d bytes.", limit)}
+	}
+	r.body = body
+	return route.Handle(w, r)
+}
+
+// fail answers an error, and logs it where it is ours.
+func (m *Mounted) fail(w *recorder, r *Request, err error) {
+	e := directory.AsError(err)
+	if e.Code == directory.Internal || e.Code == directory.Unavailable {
+		m.deps.Log.ErrorContext(r.Context(), "request failed", "request_id", auth.RequestIDOf(r.Context()), "door", m.Name, "code", e.Code, "cause", e.Cause)
+	}
+	if w.status != 0 {
+		return // a stream broke off: all that can be done is to end it short
+	}
+	m.Fail(w, r, e)
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// base is the scheme and host that the client sees.
+func base(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+func client(r *http.Request) string {
+	name, _, _ := strings.Cut(r.UserAgent(), " ")
+	return name
+}
