@@ -56,7 +56,6 @@ func NewHandler(c HandlerConfig) http.Handler {
 	return authenticated(c, srv)
 }
 
-
 // authenticated finds the caller before GraphQL begins: a bad credential fails the request as a whole.
 func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -241,13 +241,12 @@ func (p *page) eventually(condition string) {
 	}
 }
 
-// write types text into an empty editor, as a person would.
+// write types text into an empty editor, as a person would. It does not click there first: an editor that was just
+// uncovered may still be moving.
 func (p *page) write(editor, text string) {
 	p.t.Helper()
 	p.eventually(`document.querySelector(` + quote(editor+" .view-lines") + `)?.textContent === ""`)
-	p.do(chromedp.Click(chromedp.CSS(editor + " .view-lines")))
-	p.eventually(`document.activeElement.closest(` + quote(editor) + `) !== null`)
-	p.do(chromedp.KeyEvent(text))
+	p.do(chromedp.Focus(chromedp.CSS(editor+" textarea")), chromedp.KeyEvent(text))
 	written := `document.querySelector(` + quote(editor+" .view-lines") + `).textContent.replaceAll("\u00a0", " ")`
 	p.eventually(written + ` === ` + quote(text))
 }

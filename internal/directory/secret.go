@@ -9,7 +9,7 @@ import (
 )
 
 // A token's secret is rst_, 30 random characters of base62 (178 bits) and the CRC-32 of those as 6 more, so that scanners
-// find it in places where it should not be and a mistyped one is refused without a look into the database.
+// find it in places where it should not be and can tell it from a look-alike.
 const (
 	secretPrefix = "rst_"
 	secretRandom = 30
@@ -47,13 +47,9 @@ func checksum(text string) string {
 	return string(b)
 }
 
-// plausible reports whether a text can be a secret: one of our form has the right checksum; one of another form, which
-// configuration may have given, is long enough.
+// plausible reports whether a text can be a secret at all. The checksum is not looked at: configuration may give a token of any
+// form, and a wrong one is found out by its hash all the same.
 func plausible(secret string) bool {
-	body, ours := strings.CutPrefix(secret, secretPrefix)
-	if ours && len(body) == secretRandom+secretSum {
-		return checksum(body[:secretRandom]) == body[secretRandom:]
-	}
 	return len(secret) >= MinSecret && len(secret) <= 4096
 }
 

@@ -36,7 +36,11 @@ func accountFor(dir string) (account, error) {
 		return account{}, err
 	}
 	if s := owner(info); s.Uid != 0 {
-		return account{fmt.Sprintf("with id %d", s.Uid), int(s.Uid), int(s.Gid), true}, nil
+		name := strconv.Itoa(int(s.Uid))
+		if u, err := user.LookupId(name); err == nil {
+			name = u.Username
+		}
+		return account{name, int(s.Uid), int(s.Gid), true}, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
