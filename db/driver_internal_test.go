@@ -209,7 +209,7 @@ func TestConnectGivesUp(t *testing.T) {
 		if !errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want a net.Error that is not the caller's deadline", err)
 		}
-		<-closed
+		await(t, closed)
 	})
 	t.Run("OnCancel", func(t *testing.T) {
 		t.Parallel()
@@ -225,7 +225,7 @@ func TestConnectGivesUp(t *testing.T) {
 		if _, err := c.Connect(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
-		<-closed
+		await(t, closed)
 	})
 	t.Run("OnRefusal", func(t *testing.T) {
 		t.Parallel()
@@ -239,7 +239,7 @@ func TestConnectGivesUp(t *testing.T) {
 		if _, err := c.Connect(t.Context()); state(err, 'C') != "53300" {
 			t.Errorf("got %v, want 53300", err)
 		}
-		<-closed // pgdriver would leave this to the garbage collector
+		await(t, closed) // pgdriver would leave this to the garbage collector
 	})
 	t.Run("OnBadSettings", func(t *testing.T) {
 		t.Parallel()
@@ -257,7 +257,7 @@ func TestConnectGivesUp(t *testing.T) {
 		if _, err := c.Connect(t.Context()); state(err, 'C') != "42704" {
 			t.Errorf("got %v, want 42704", err)
 		}
-		<-closed
+		await(t, closed)
 	})
 	t.Run("OnNobody", func(t *testing.T) {
 		t.Parallel()
@@ -268,6 +268,33 @@ func TestConnectGivesUp(t *testing.T) {
 			t.Errorf("got %v, want a net.Error", err)
 		}
 	})
+}
+
+// Postgres was restarted while a connection lay idle. Over TCP, the first statement can be sent all the same.
+func TestIdleConnectionIsPinged(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{}, 9)
+	c := connectorTo(t, serve(t, func(cn net.Conn) {
+		started, err := fakeStartup(cn, nil)
+		if err != nil {
+			return
+		}
+		for range 2 { // the settings and one statement more
+			_, _ = readMessage(started, true)
+			_, _ = started.Write(append(message('C', "SELECT 1\x00"), message('Z', "I")...))
+		}
+		_ = cn.Close()
+		gone <- struct{}{}
+	}))
+	c.stale = 0
+	pool := sql.OpenDB(c)
+	defer pool.Close()
+	for range 3 {
+		if _, err := pool.ExecContext(t.Context(), "SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+		await(t, gone)
+	}
 }
 
 // A statement whose answer is lost may have been executed: nobody may run it again without being asked.
@@ -375,6 +402,16 @@ func serve(t *testing.T, handle func(net.Conn)) (addr string) {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// await waits for the other side.
+func await(t *testing.T, ch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the connection was not closed")
+	}
 }
 
 // fakeStartup does what Postgres does until it is ready for statements.

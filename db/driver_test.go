@@ -308,6 +308,47 @@ func TestContextDoneBefore(t *testing.T) {
 	}
 }
 
+// The cancellation and the end of the operation come at the same time.
+func TestContextDoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := safe(t)
+	err := s.raw(t, func(c *safeConn) error {
+		ctx, cancel := context.WithCancel(s.ctx)
+		defer cancel()
+		kill, proceed := c.kill, make(chan struct{})
+		c.kill = func() { <-proceed; kill() }
+		defer close(proceed)
+		o, err := c.begin(ctx)
+		if err != nil {
+			return err
+		}
+		cancel()
+		if err := o.end(nil); err != nil {
+			t.Errorf("got %v for a statement that was answered", err)
+		}
+		if c.IsValid() {
+			t.Error("a connection that is about to be closed may be used again")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.raw(t, func(c *safeConn) error {
+		ctx, cancel := context.WithCancel(s.ctx)
+		defer cancel()
+		o, err := c.begin(ctx)
+		if err != nil {
+			return err
+		}
+		cancel()
+		return o.end(driver.ErrBadConn)
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrBadConn) {
+		t.Errorf("got %v: database/sql would try again", err)
+	}
+}
+
 func TestCancelWhileReadingRows(t *testing.T) {
 	t.Parallel()
 	s := safe(t)
@@ -397,17 +438,6 @@ func TestTerminatedConnectionIsNotReused(t *testing.T) {
 		if s.pid(t) == pid {
 			t.Errorf("%s: the process of an ended connection answers", name)
 		}
-	}
-}
-
-func TestIdleConnectionIsPinged(t *testing.T) {
-	t.Parallel()
-	s := safe(t)
-	s.connector.stale = 0
-	pid := s.pid(t)
-	s.admin(t, "SELECT pg_terminate_backend($1::int, 10000)", pid)
-	if got := s.pid(t); got == pid { // s.pid fails if it sees the termination
-		t.Error("the process of an ended connection answers")
 	}
 }
 
@@ -606,7 +636,7 @@ func TestLongServerError(t *testing.T) {
 	t.Parallel()
 	s := safe(t)
 	pid := s.pid(t)
-	_, err := s.pool.ExecContext(s.ctx, "SELECT $1::text::uuid", strings.Repeat("x", bufferSize/2))
+	_, err := s.pool.ExecContext(s.ctx, "SELECT $1::text::uuid", strings.Repeat("x", 32<<10))
 	if state(err, 'C') != "22P02" {
 		t.Errorf("got %.200v, want 22P02", err)
 	}

@@ -32,6 +32,9 @@ type Error struct {
 	cause      error  // nil for server errors: their text may hold values
 }
 
+// ErrRetry, returned from inside a transaction, has it repeated: what it was decided on has changed meanwhile.
+var ErrRetry = &Error{Kind: Retry, State: "40001"}
+
 func (e *Error) Error() string {
 	switch {
 	case e.State == "" && e.cause != nil:
@@ -75,6 +78,8 @@ func translate(err error) error {
 	}
 	var ne net.Error
 	switch {
+	case errors.Is(err, errText):
+		return &Error{Kind: Check, cause: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Error{Kind: Timeout, cause: err}
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.As(err, &ne), errors.Is(err, net.ErrClosed):

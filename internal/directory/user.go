@@ -174,6 +174,9 @@ func (s *Service) DeleteUser(ctx context.Context, by Caller, in DeleteUserInput,
 		if err != nil {
 			return err
 		}
+		if err := w.sameGroups(u, gs); err != nil {
+			return err
+		}
 		if err := w.leaveAll(u, gs); err != nil {
 			return err
 		}
@@ -184,6 +187,21 @@ func (s *Service) DeleteUser(ctx context.Context, by Caller, in DeleteUserInput,
 		w.out.DeletedID = &id
 		return w.change(ChangeKindUserDeleted, nil, u, imageOfUser(u), nil)
 	})
+}
+
+// sameGroups makes sure that a locked user joined no other group before it was locked: its rows there would go without the
+// group's counters knowing. The transaction is repeated then.
+func (w *write) sameGroups(u *db.User, locked []*db.Group) error {
+	member, admin, err := w.store.GroupsOf(w.ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range append(member, admin...) {
+		if !slices.ContainsFunc(locked, func(g *db.Group) bool { return g.ID == id }) {
+			return db.ErrRetry
+		}
+	}
+	return nil
 }
 
 // leaveAll ends a user's memberships and adminships in locked groups.
