@@ -37,6 +37,8 @@ type HandlerConfig struct {
 	Directory     *directory.Service
 	Log           *slog.Logger
 	Introspection bool
+
+	executor bool // leave all rendering to gqlgen's executor: what the renderer is tested against
 }
 
 // NewHandler serves GraphQL over HTTP: POST with application/json, and GET for queries alone.
@@ -50,6 +52,9 @@ func NewHandler(c HandlerConfig) http.Handler {
 	srv.SetErrorPresenter(present(c.Log))
 	srv.SetRecoverFunc(recovered)
 	srv.AroundOperations(limitShape)
+	if !c.executor {
+		srv.AroundFields(rendered)
+	}
 	if c.Introspection {
 		srv.Use(extension.Introspection{})
 	}

@@ -98,6 +98,22 @@ func (p PageArgs) window() (window, error) {
 	return w, nil
 }
 
+// resume gives an empty page of the change log the cursor to go on from: the one it was asked with, or else where the log was
+// complete before the page was read; for a page of none, its beginning.
+func (i *PageInfo) resume(w window, l list, print uint64) {
+	if l.resume == nil || i.EndCursor != nil {
+		return
+	}
+	if i.EndCursor = w.after; w.after == nil {
+		at := l.resume
+		if w.limit == 0 && !w.all {
+			at = db.CursorBefore(0)
+		}
+		end := encodeCursor(print, at)
+		i.EndCursor = &end
+	}
+}
+
 // cursorVersion is the first byte of a cursor: another one is another format.
 const cursorVersion = 1
 
@@ -153,3 +169,27 @@ func fingerprint(list string, order []db.Order, filter db.Cond) uint64 {
 	}
 	return filter.Fingerprint(list)
 }
+
+// AnyPage is a page of a list of whatever type.
+type AnyPage interface {
+	Len() int
+	NodeAt(i int) any
+	CursorAt(i int) string
+	Info() *PageInfo
+	Total() int
+}
+
+// Len is how many objects the page has.
+func (c *Connection[T]) Len() int { return len(c.Edges) }
+
+// NodeAt is the i-th object of the page, a pointer.
+func (c *Connection[T]) NodeAt(i int) any { return c.Edges[i].Node }
+
+// CursorAt is the cursor of the i-th object.
+func (c *Connection[T]) CursorAt(i int) string { return c.Edges[i].Cursor }
+
+// Info says where the page lies.
+func (c *Connection[T]) Info() *PageInfo { return c.PageInfo }
+
+// Total is TotalCount.
+func (c *Connection[T]) Total() int { return c.TotalCount }
