@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"roster/db"
+	"roster/internal/config"
+	"roster/internal/directory"
+	"roster/internal/embedded"
+)
+
+const (
+	databaseName = "roster" // of the database that the embedded Postgres comes with
+	stopTime     = 30 * time.Second
+)
+
+// database is the Postgres that a command works on.
+type database struct {
+	url      string
+	store    *db.Store
+	postgres *postgres // nil: it is somebody else's
+}
+
+// reach finds Postgres, or starts it; open also makes it ready to work on.
+func (p *program) reach(ctx context.Context) (*database, error) {
+	d := &database{url: p.config.DatabaseURL.Reveal()}
+	if d.url == "" {
+		pg, err := startPostgres(ctx, p.config, p.log)
+		if err != nil {
+			return nil, err
+		}
+		d.url, d.postgres = pg.url, pg
+	}
+	var err error
+	if d.store, err = db.Open(db.Options{URL: d.url}); err != nil {
+		return nil, errors.Join(err, d.close(ctx))
+	}
+	return d, nil
+}
+
+func (p *program) open(ctx context.Context) (*database, error) {
+	d, err := p.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.prepare(ctx, p); err != nil {
+		return nil, errors.Join(err, d.close(ctx))
+	}
+	return d, nil
+}
+
+// prepare makes sure that the schema is the one this program was built for.
+func (d *database) prepare(ctx context.Context, p *program) error {
+	if p.config.Migrate {
+		n, err := db.Migrate(ctx, d.url)
+		if n > 0 {
+			p.log.Info("migrated", "count", n)
+		}
+		return err
+	}
+	if err := d.store.Ping(ctx); err != nil {
+		return err
+	}
+	if current, err := d.store.Current(ctx); err != nil || !current { // an error: there is no schema at all
+		return errors.New("the schema is older than this program: run `roster migrate`")
+	}
+	return nil
+}
+
+// directory is the domain on this database.
+func (d *database) directory(ctx context.Context, c config.Config) (*directory.Service, error) {
+	key := []byte(c.TokenKey.Reveal())
+	if len(key) == 0 {
+		var err error
+		if key, err = directory.TokenKey(ctx, d.store); err != nil {
+			return nil, err
+		}
+	}
+	return directory.New(directory.Config{Store: d.store, TokenKey: key}), nil
+}
+
+// died says so if Postgres ends under us. Of one that is not ours, the store will tell.
+func (d *database) died() <-chan error {
+	if d.postgres == nil {
+		return nil
+	}
+	return d.postgres.died
+}
+
+// close ends what this process had to start, also after it was asked to end itself.
+func (d *database) close(ctx context.Context) error {
+	var errs []error
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.postgres != nil {
+		errs = append(errs, d.postgres.close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// postgres is the embedded Postgres for as long as this process needs it. One that another process runs ends with that
+// process, a command perhaps that is done; then it is taken over, at the same address.
+type postgres struct {
+	url    string
+	died   chan error // holds one error at most
+	config embedded.Config
+	log    *slog.Logger
+
+	server *embedded.Postgres // watch's, until watching is done
+	leave  context.CancelFunc
+	watch  sync.WaitGroup
+}
+
+func startPostgres(ctx context.Context, c config.Config, log *slog.Logger) (*postgres, error) {
+	p := &postgres{died: make(chan error, 1), log: log, config: embedded.Config{
+		Dir: c.Data, PGBin: c.PGBin, Durable: true,
+		Log: func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
+	}}
+	var err error
+	if p.server, err = embedded.Start(ctx, p.config); err != nil {
+		return nil, err
+	}
+	p.url = p.server.URL(databaseName)
+	watching, leave := context.WithCancel(context.WithoutCancel(ctx))
+	p.leave = leave
+	p.watch.Go(func() { p.keep(watching) })
+	return p, nil
+}
+
+// keep returns when Postgres has ended for good, or ctx is done.
+func (p *postgres) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.server.Done():
+		}
+		if !p.server.Joined() {
+			p.died <- fmt.Errorf("the embedded Postgres ended by itself; %s may say why", filepath.Join(p.config.Dir, "postgres.log"))
+			return
+		}
+		p.log.Warn("the process that ran Postgres has ended: taking it over")
+		next, err := embedded.Start(ctx, p.config)
+		if err != nil {
+			p.died <- err
+			return
+		}
+		p.server = next
+		if url := next.URL(databaseName); url != p.url {
+			p.died <- errors.New("the embedded Postgres came back at another address")
+			return
+		}
+		p.log.Info("Postgres was taken over")
+	}
+}
+
+// close ends Postgres if it is ours.
+func (p *postgres) close(ctx context.Context) error {
+	p.leave()
+	p.watch.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return p.server.Stop(ctx)
+}

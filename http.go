@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+)
+
+// How long a client may take over its request's body, and over any one piece of the answer. The server has no limit on
+// whole answers, because a stream of changes has no end.
+const (
+	bodyTime  = 30 * time.Second
+	writeTime = 30 * time.Second
+	readyTime = 2 * time.Second
+)
+
+// logged stands around every route: it says in the log what came of a request, never its query string or its headers,
+// and turns a panic into an answer.
+func (s *server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, by := auth.Observed(r.Context())
+		a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+		begin := time.Now()
+		defer func() {
+			broken := s.recovered(a, r, recover())
+			s.log.LogAttrs(ctx, levelOf(r), "request",
+				slog.String("request_id", auth.RequestIDOf(ctx)),
+				slog.String("caller", actor(by)),
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.Int("status", a.status),
+				slog.Float64("duration_ms", float64(time.Since(begin).Microseconds())/1000))
+			if broken {
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = a.control.SetReadDeadline(begin.Add(bodyTime))
+			r.Body = &body{r.Body, a.control}
+		}
+		next.ServeHTTP(a, r.WithContext(ctx))
+	})
+}
+
+// recovered answers in the place of a handler that panicked. If the answer has begun, only breaking it off tells the
+// client that it is not whole.
+func (s *server) recovered(a *answer, r *http.Request, v any) (broken bool) {
+	switch v {
+	case nil:
+		return false
+	case http.ErrAbortHandler:
+		return true
+	}
+	s.log.Error("panic", "request_id", auth.RequestIDOf(r.Context()), "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if a.status != 0 {
+		return true
+	}
+	refuse(a, r, http.StatusInternalServerError, directory.Internal, "Something went wrong on our side.")
+	return false
+}
+
+// levelOf keeps the probes, which come every few seconds, out of the way.
+func levelOf(r *http.Request) slog.Level {
+	if r.URL.Path == "/livez" || r.URL.Path == "/readyz" {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// actor names a caller as the change log does.
+func actor(by *directory.Caller) string {
+	switch {
+	case by.User != nil:
+		return by.User.Username
+	case by.Token != nil:
+		return by.Token.Prefix
+	}
+	return ""
+}
+
+// answer knows its status, and gives the client a new allowance of time for each piece.
+type answer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	status  int
+}
+
+// Unwrap lets net/http and the WebSocket library find what the writer below can do.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// Flush is for those who look for an http.Flusher, as gqlgen's streams do.
+func (a *answer) Flush() { _ = a.control.Flush() }
+
+// WriteHeader keeps the first status that is final, or switches protocols.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	_ = a.control.SetWriteDeadline(time.Now().Add(writeTime)) // some writers, of tests, know no deadlines
+	return a.ResponseWriter.Write(b)
+}
+
+// body ends the time limit on itself with itself: left on the connection, it would cancel an answer that takes longer.
+type body struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// refuse answers a request that no door answers, in GraphQL's form, so that clients meet one form.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code directory.Code, message string) {
+	write(w, status, map[string]any{"errors": []any{map[string]any{
+		"message":    message,
+		"extensions": map[string]any{"code": code, "requestId": auth.RequestIDOf(r.Context())},
+	}}})
+}
+
+func noRoute(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, http.StatusNotFound, directory.NotFound, "Nothing is here. The API is at /graphql.")
+}
+
+// live says that the process runs, whatever becomes of the database.
+func (s *server) live(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+// ready says whether to send requests here.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	if reason := s.notReady(ctx); reason != "" {
+		write(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable", "reason": reason})
+		return
+	}
+	write(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+func (s *server) notReady(ctx context.Context) string {
+	if s.draining.Load() {
+		return "the server is ending"
+	}
+	if err := s.store.Ping(ctx); err != nil {
+		return "the database does not answer"
+	}
+	if current, err := s.store.Current(ctx); err != nil || !current {
+		return "the database's schema is not the one this program needs"
+	}
+	return ""
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that went away wants no answer
+}

@@ -1,0 +1,142 @@
+// Package config is every setting of Roster: one struct, filled from flags, then the environment, then defaults.
+//
+// The table in settings.go says each setting once: its flag, its variable, its default, what it means, where it goes and
+// what it must be like. Parsing, -h and the line that a start logs all go by it. A new setting is a field here and a
+// line there.
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+)
+
+// Config is every setting, read and checked.
+type Config struct {
+	Addr          string
+	DatabaseURL   Secret // empty: the embedded Postgres
+	Data          string // the directory of the embedded Postgres
+	PGBin         string // empty: search
+	Migrate       bool
+	AdminToken    Secret // empty: one is made at the first start
+	TokenKey      Secret // empty: the database keeps one
+	CORSOrigins   []string
+	Introspection bool
+
+	// Where the legacy APIs are served.
+	CDS, Entrust, Authress, D4Science, EnterpriseTester Door
+	CDSDefaultGroup                                     string
+	Deprecation, Link                                   string // headers of the doors' answers
+
+	LogLevel  slog.Level
+	LogFormat string // text or json
+}
+
+// Problems are all that is wrong with a command line and its environment, one sentence each.
+type Problems []string
+
+func (p Problems) Error() string { return strings.Join(p, "\n") }
+
+// Parse reads the settings. Flags win over the environment, in which an empty variable is an absent one. fs holds the
+// flags of the command itself; those of the settings are added to it. Flags may stand before, between and after the
+// arguments, which are returned. Whatever is wrong comes back as Problems, all of it at once; -h is flag.ErrHelp.
+func Parse(fs *flag.FlagSet, args []string, getenv func(string) string) (Config, []string, error) {
+	var c Config
+	table := c.settings(getenv)
+	given := map[string]*text{}
+	for _, s := range table {
+		if s.flag != "" {
+			_, boolean := s.to.(*bool)
+			given[s.flag] = &text{boolean: boolean}
+			fs.Var(given[s.flag], s.flag, s.meaning)
+		}
+	}
+	rest, problems, err := parseFlags(fs, args)
+	if err != nil {
+		return c, nil, err
+	}
+	for _, s := range table {
+		name, value := s.env, getenv(s.env)
+		if t := given[s.flag]; t != nil && t.set {
+			name, value = "-"+s.flag, t.value
+		} else if value == "" {
+			value = s.byDefault
+		}
+		if err := s.read(value); err != nil {
+			problems = append(problems, name+": "+err.Error())
+		}
+	}
+	if c.DatabaseURL == "" && c.Data == "" {
+		problems = append(problems, "ROSTER_DATA: there is no home directory to put the data in; name a directory, or set DATABASE_URL")
+	}
+	if len(problems) > 0 {
+		return c, rest, problems
+	}
+	return c, rest, nil
+}
+
+// parseFlags goes on where package flag stops: after an argument, and after a flag that is wrong.
+func parseFlags(fs *flag.FlagSet, args []string) (rest []string, problems Problems, err error) {
+	fs.SetOutput(io.Discard)
+	for {
+		err := fs.Parse(args)
+		left := fs.Args()
+		switch taken := args[:len(args)-len(left)]; {
+		case errors.Is(err, flag.ErrHelp):
+			return nil, nil, err
+		case err != nil:
+			problems = append(problems, err.Error())
+			args = left
+		case len(left) == 0, len(taken) > 0 && taken[len(taken)-1] == "--":
+			return append(rest, left...), problems, nil
+		default:
+			rest = append(rest, left[0])
+			args = left[1:]
+		}
+	}
+}
+
+// text keeps what a flag was given. Reading it is the setting's business, together with all others.
+type text struct {
+	value        string
+	set, boolean bool
+}
+
+func (t *text) String() string   { return t.value }
+func (t *text) IsBoolFlag() bool { return t.boolean }
+func (t *text) Set(value string) error {
+	t.value, t.set = value, true
+	return nil
+}
+
+// Describe writes the table of settings for people.
+func Describe(w io.Writer, getenv func(string) string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  FLAG\tENVIRONMENT\tDEFAULT\tMEANING")
+	for _, s := range new(Config).settings(getenv) {
+		name := "-" + s.flag
+		if s.flag == "" {
+			name = ""
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", name, s.env, s.byDefault, s.meaning)
+	}
+	return t.Flush()
+}
+
+// LogValue is what a start logs: the settings that are not the default ones, secrets as whether they are set.
+func (c Config) LogValue() slog.Value {
+	none := func(string) string { return "" }
+	var attrs []slog.Attr
+	for i, s := range new(Config).settings(none) {
+		_ = s.read(s.byDefault) // a default is right
+		if v := c.settings(none)[i].value(); !reflect.DeepEqual(v, s.value()) {
+			attrs = append(attrs, slog.Any(s.env, v))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}

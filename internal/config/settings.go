@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The shortest secrets, in characters, and the longest administrator's token, in bytes.
+const (
+	minToken = 20
+	maxToken = 4096
+	minKey   = 32
+)
+
+// setting is one line of the table.
+type setting struct {
+	flag      string // without the dash; none for a secret of its own: others can read command lines
+	env       string
+	byDefault string
+	meaning   string
+	to        any                     // a pointer to the field
+	check     func(text string) error // nil: anything that the field's type can hold
+}
+
+// settings is the table. The fields are c's.
+func (c *Config) settings(getenv func(string) string) []setting {
+	return []setting{
+		{"addr", "ROSTER_ADDR", "127.0.0.1:8080", "where to listen, host:port; port 0 takes a free one", &c.Addr, address},
+		{"database-url", "DATABASE_URL", "", "postgres://… to use instead of the embedded Postgres", &c.DatabaseURL, optional(postgresURL)},
+		{"data", "ROSTER_DATA", dataDir(getenv, runtime.GOOS, os.Geteuid(), searchable), "directory of the embedded Postgres", &c.Data, nil},
+		{"pg-bin", "PG_BIN", "", "directory of the embedded Postgres's initdb; empty: search, then download", &c.PGBin, optional(directory)},
+		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
+		{"", "ROSTER_ADMIN_TOKEN", "", "the first administrator's token, 20 characters or more; empty: one is made and printed once", &c.AdminToken, optional(adminToken)},
+		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
+		{"cors-origins", "ROSTER_CORS_ORIGINS", "", "origins of browser pages that may call, https://host[:port], by commas", &c.CORSOrigins, origins},
+		{"introspection", "ROSTER_INTROSPECTION", "true", "let clients read the GraphQL schema", &c.Introspection, nil},
+		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
+		{"door-entrust", "ROSTER_DOOR_ENTRUST", "on", "the Entrust IDaaS API, likewise", &c.Entrust, nil},
+		{"door-authress", "ROSTER_DOOR_AUTHRESS", "on", "the Authress API, likewise", &c.Authress, nil},
+		{"door-d4science", "ROSTER_DOOR_D4SCIENCE", "on", "the D4Science StorageHub API, likewise", &c.D4Science, nil},
+		{"door-enterprise-tester", "ROSTER_DOOR_ENTERPRISE_TESTER", "on", "the Enterprise Tester API, likewise", &c.EnterpriseTester, nil},
+		{"cds-default-group", "ROSTER_CDS_DEFAULT_GROUP", "", "the group that CDS's withoutDefault leaves out", &c.CDSDefaultGroup, nil},
+		{"doors-deprecation", "ROSTER_DOORS_DEPRECATION", "", "Deprecation header of every door's answers, such as @1767225600; empty: none", &c.Deprecation, header},
+		{"doors-link", "ROSTER_DOORS_LINK", "", "Link header of every door's answers; empty: none", &c.Link, header},
+		{"log-level", "ROSTER_LOG_LEVEL", "info", "debug, info, warn or error", &c.LogLevel, nil},
+		{"log-format", "ROSTER_LOG_FORMAT", "text", "text or json", &c.LogFormat, logFormat},
+	}
+}
+
+// read puts the text into the field. What it says of a bad one never quotes a secret.
+func (s setting) read(text string) error {
+	if s.check != nil {
+		if err := s.check(text); err != nil {
+			return err
+		}
+	}
+	switch to := s.to.(type) {
+	case *string:
+		*to = text
+	case *Secret:
+		*to = Secret(text)
+	case *[]string:
+		*to = list(text)
+	case *Door:
+		v, err := parseDoor(text)
+		if err != nil {
+			return err
+		}
+		*to = v
+	case *bool:
+		v, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*to = v
+	case *slog.Level:
+		if err := to.UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("%q is none of debug, info, warn, error", text)
+		}
+	default:
+		return fmt.Errorf("config: nothing reads a %T", to)
+	}
+	return nil
+}
+
+// value is what the field holds.
+func (s setting) value() any {
+	switch to := s.to.(type) {
+	case *string:
+		return *to
+	case *Secret:
+		return *to
+	case *[]string:
+		return *to
+	case *bool:
+		return *to
+	case *Door:
+		return to.String()
+	case *slog.Level:
+		return *to
+	}
+	return nil
+}
+
+// optional is a check that lets nothing pass.
+func optional(check func(string) error) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return nil
+		}
+		return check(text)
+	}
+}
+
+// list splits at commas and white space.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' })
+}
+
+func address(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8080", text)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is not a port from 0 to 65535", port)
+	}
+	return nil
+}
+
+// postgresURL looks at the form alone; the store reads the rest.
+func postgresURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return errors.New("it is not of the form postgres://user:password@host:port/database, with what is special in the password percent-encoded")
+	}
+	return nil
+}
+
+func directory(text string) error {
+	if info, err := os.Stat(text); err != nil || !info.IsDir() {
+		return fmt.Errorf("%q is not a directory", text)
+	}
+	return nil
+}
+
+func adminToken(text string) error {
+	switch n := utf8.RuneCountInString(text); {
+	case n < minToken:
+		return fmt.Errorf("it has %d characters; a token has at least %d", n, minToken)
+	case len(text) > maxToken:
+		return fmt.Errorf("it has %d bytes; a token has at most %d", len(text), maxToken)
+	}
+	return nil
+}
+
+func tokenKey(text string) error {
+	if n := utf8.RuneCountInString(text); n < minKey {
+		return fmt.Errorf("it has %d characters; a key has at least %d", n, minKey)
+	}
+	return nil
+}
+
+// origins are compared with the browser's Origin header letter by letter, so that each has to be spelt as browsers do.
+func origins(text string) error {
+	var wrong []string
+	for _, o := range list(text) {
+		u, err := url.Parse(o)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.ContainsRune(o, '*') ||
+			o != u.Scheme+"://"+strings.ToLower(u.Host) {
+			wrong = append(wrong, strconv.Quote(o))
+		}
+	}
+	if wrong != nil {
+		return fmt.Errorf("%s: an origin is https://host or https://host:port, in lower case", strings.Join(wrong, ", "))
+	}
+	return nil
+}
+
+func logFormat(text string) error {
+	if text != "text" && text != "json" {
+		return fmt.Errorf("%q is neither text nor json", text)
+	}
+	return nil
+}
+
+// header refuses what cannot stand in a header.
+func header(text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fmt.Errorf("%q is not the value of a header", text)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/cors"
+
+	"roster/db"
+	"roster/internal/config"
+	"roster/internal/directory"
+)
+
+const (
+	drainTime    = 20 * time.Second
+	sweepEvery   = 30 * time.Second
+	headerTime   = 10 * time.Second
+	idleTime     = 2 * time.Minute
+	maxHeader    = 64 << 10
+	preflightAge = 10 * time.Minute
+)
+
+// serve runs the server.
+type serve struct{}
+
+func (*serve) flags(*flag.FlagSet) {}
+
+func (*serve) check(args []string) []string { return none(args) }
+
+// do serves until ctx is done. The address comes first: a start that fails for want of it leaves no trace.
+func (*serve) do(ctx context.Context, p *program) (err error) {
+	p.log.Info("starting", "config", p.config)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", p.config.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	d, err := p.open(ctx)
+	if err != nil {
+		return unlessAsked(ctx, err)
+	}
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	dir, err := d.directory(ctx, p.config)
+	if err != nil {
+		return unlessAsked(ctx, err)
+	}
+	secret, err := dir.EnsureAdmin(ctx, p.config.AdminToken.Reveal())
+	if err != nil {
+		return unlessAsked(ctx, err)
+	}
+	p.welcome(listener.Addr(), secret)
+	s := &server{dir: dir, store: d.store, config: p.config, log: p.log}
+	return s.serve(ctx, listener, d.died())
+}
+
+// unlessAsked is no error if the start was broken off by whoever asked the program to end.
+func unlessAsked(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// welcome tells a person where the server is and, once in the life of a database, the first administrator's token.
+func (p *program) welcome(addr net.Addr, secret string) {
+	ip := addr.(*net.TCPAddr).IP
+	if !ip.IsLoopback() {
+		p.log.Warn("listening beyond this machine without TLS: put a proxy that speaks it in front", "addr", addr.String())
+	}
+	if strings.ContainsAny(p.config.AdminToken.Reveal(), "\t\r\n") || strings.TrimSpace(p.config.AdminToken.Reveal()) != p.config.AdminToken.Reveal() {
+		p.log.Warn("ROSTER_ADMIN_TOKEN has white space that no Authorization header can carry")
+	}
+	at := addr.String()
+	if ip.IsUnspecified() {
+		at = fmt.Sprintf("127.0.0.1:%d", addr.(*net.TCPAddr).Port)
+	}
+	fmt.Fprintf(p.stdout, "\n  Roster     http://%s/\n  GraphQL    http://%[1]s/graphql\n", at)
+	if secret != "" {
+		fmt.Fprintf(p.stdout, "  Token      %s\n\n  This is the first administrator's token. Keep it: it is not shown again.\n", secret)
+	}
+	io.WriteString(p.stdout, "\n")
+}
+
+// server answers requests.
+type server struct {
+	dir      *directory.Service
+	store    *db.Store
+	config   config.Config
+	log      *slog.Logger
+	draining atomic.Bool
+}
+
+// serve answers until ctx is done or Postgres is gone. It has ended all that it began when it returns.
+func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) error {
+	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	sweeping, stopSweeping := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer stopSweeping()
+	defer cutOff()
+	routes, err := s.routes()
+	if err != nil {
+		return err
+	}
+	background.Go(func() { s.sweep(sweeping) })
+
+	h := &http.Server{
+		Handler: routes, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return requests },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case err := <-died:
+		s.log.Error("Postgres ended", "cause", err)
+		return errors.Join(err, h.Close())
+	case <-ctx.Done():
+		s.drain(ctx, h, cutOff)
+		return nil
+	}
+}
+
+// drain stops accepting and waits for the requests under way. Those that take too long are cut off.
+func (s *server) drain(ctx context.Context, h *http.Server, cutOff func()) {
+	s.draining.Store(true)
+	s.log.Info("ending: waiting for the requests under way")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := h.Shutdown(ctx); err != nil {
+		s.log.Warn("requests took too long and are cut off", "cause", err)
+		cutOff()
+		_ = h.Close()
+	}
+}
+
+// sweep closes the memberships that have expired, every now and then.
+func (s *server) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		closed, err := s.dir.SweepExpired(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("expired memberships were not closed", "cause", err)
+		case closed > 0:
+			s.log.Info("closed expired memberships", "count", closed)
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// crossOrigin lets pages of the configured origins call. Without any, browsers keep to the playground.
+func (s *server) crossOrigin(next http.Handler) http.Handler {
+	if len(s.config.CORSOrigins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: s.config.CORSOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key"},
+		ExposedHeaders: []string{"X-Request-Id"},
+		MaxAge:         int(preflightAge / time.Second),
+	}).Handler(next)
+}
