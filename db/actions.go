@@ -128,8 +128,12 @@ var WorkerModels = &Table[WorkerModel]{
 // WorkerModelsOfGroup are the worker models of a group.
 var WorkerModelsOfGroup = Relation{where: "w.group_id = p.id"}
 
-// WorkerModelID is what worker models can be found by.
-var WorkerModelID = Column{"w.id", "uuid"}
+// What worker models can be found by.
+var (
+	WorkerModelID = Column{"w.id", "uuid"}
+	// WorkerModelUsable holds for worker models that are neither disabled nor deprecated.
+	WorkerModelUsable = Cond{text: "(NOT w.disabled AND NOT w.deprecated)"}
+)
 
 // WorkerModelOfGroupWhere holds for worker models whose group is one for which the condition on groups holds.
 func WorkerModelOfGroupWhere(group Cond) Cond {

@@ -69,14 +69,30 @@ var ChangesOfGroup = Relation{where: "c.group_id = p.id"}
 
 // What changes can be filtered by.
 var (
-	ChangeGroup = Column{"c.group_id", "uuid"}
-	ChangeUser  = Column{"c.user_id", "uuid"}
 	ChangeKind  = Column{"c.kind", "text"}
 	ChangeVia   = Column{"c.via", "text"}
 	ChangeActor = Column{"c.actor", "text"}
 	// ChangeSettled holds below the oldest transaction that still runs: what a reader has passed there cannot grow.
 	ChangeSettled = Cond{text: "c.tx < pg_snapshot_xmin(pg_current_snapshot())"}
 )
+
+// ChangeOfGroup holds for changes of the group that a reference names. By its id it is found in the log even when it is gone.
+func ChangeOfGroup(r GroupRef) Cond {
+	if r.ID != uuid.Nil {
+		return cond("c.group_id = ?::uuid", r.ID.String())
+	}
+	is := GroupIs(r)
+	return cond("c.group_id = (SELECT g.id FROM groups g WHERE "+is.text+")", is.args...)
+}
+
+// ChangeOfUser is the same for a user.
+func ChangeOfUser(r UserRef) Cond {
+	if r.ID != uuid.Nil {
+		return cond("c.user_id = ?::uuid", r.ID.String())
+	}
+	is := UserIs(r)
+	return cond("c.user_id = (SELECT u.id FROM users u WHERE "+is.text+")", is.args...)
+}
 
 // ChangeAt holds for the change at a place of the log.
 func ChangeAt(tx uint64, seq int64) Cond {
@@ -91,14 +107,10 @@ func ChangeOfGroupWhere(group Cond) Cond {
 // CursorBefore is what a cursor holds that stands before all that a transaction wrote.
 func CursorBefore(tx uint64) []string { return []string{strconv.FormatUint(tx, 10), "0"} }
 
-// Epoch names the sequence of transaction ids that cursors of this database are made of.
-func (s *Store) Epoch(ctx context.Context) (string, error) { return s.Setting(ctx, "epoch") }
-
-// SettledBefore is the place below which the log is complete.
-func (s *Store) SettledBefore(ctx context.Context) (uint64, error) {
-	var tx uint64
-	_, err := s.queryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text", nil, xid{&tx})
-	return tx, err
+// Log names the sequence of transaction ids that cursors of this database are made of, and the place below which the log is complete.
+func (s *Store) Log(ctx context.Context) (epoch string, settled uint64, err error) {
+	_, err = s.queryRow(ctx, "SELECT value, pg_snapshot_xmin(pg_current_snapshot())::text FROM settings WHERE key = 'epoch'", nil, &epoch, xid{&settled})
+	return epoch, settled, err
 }
 
 // AppendChanges writes rows to the log in one statement and fills in their place and time.

@@ -23,7 +23,7 @@ func (c Cond) IsZero() bool { return c.text == "" }
 // Fingerprint names a list filtered by the condition, arguments and all, so that a cursor can be bound to where it was made.
 func (c Cond) Fingerprint(list string) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s\x00%v", list, c.text, c.args)
+	fmt.Fprintf(h, "%s\x00%s\x00%#v", list, c.text, c.args) // %#v quotes: "a b" is one argument, "a" "b" are two
 	return h.Sum64()
 }
 

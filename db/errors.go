@@ -13,6 +13,7 @@ import (
 // Kind says what became of a statement, in the few words that rules are made of.
 type Kind int
 
+// What can become of one.
 const (
 	Other       Kind = iota // a bug of ours, or something unknown
 	Unique                  // a unique constraint refused the row

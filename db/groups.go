@@ -108,6 +108,16 @@ func GroupHasAdmin(user uuid.UUID) Cond {
 	return cond("g.id IN (SELECT f.group_id FROM admins f WHERE f.user_id = ?::uuid)", user.String())
 }
 
+// GroupHasMemberWhere and GroupHasAdminWhere hold for groups with a member now, or an admin, for whom a condition on users holds.
+func GroupHasMemberWhere(user Cond) Cond {
+	return cond("g.id IN (SELECT f.group_id FROM members f JOIN users u ON u.id = f.user_id WHERE (f.expires_at IS NULL OR f.expires_at > now()) AND "+
+		user.text+")", user.args...)
+}
+
+func GroupHasAdminWhere(user Cond) Cond {
+	return cond("g.id IN (SELECT f.group_id FROM admins f JOIN users u ON u.id = f.user_id WHERE "+user.text+")", user.args...)
+}
+
 // GroupHasTag holds for groups with the tag; a nil value means any value of that key.
 func GroupHasTag(key string, value *string) Cond {
 	if value == nil {

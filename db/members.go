@@ -72,13 +72,17 @@ var (
 	MemberID      = Column{"m.id", "uuid"}
 	MemberName    = Text("m.username_key")
 	MemberEmail   = Text("u.email_key")
-	MemberSearch  = Text("u.search_key")
 	MemberAddedAt = Column{"m.added_at", "timestamptz"}
 	// MemberActive holds for members that have not expired.
 	MemberActive = Cond{text: "(m.expires_at IS NULL OR m.expires_at > now())"}
 	// MemberIsAdmin holds for members that are admins of the group too.
 	MemberIsAdmin = Cond{text: "EXISTS (SELECT 1 FROM admins o WHERE o.group_id = m.group_id AND o.user_id = m.user_id)"}
 )
+
+// MemberSearch holds for members and admins with the text in their username, address or full name, without regard to case.
+func MemberSearch(text string) Cond {
+	return Or(MemberName.Contains(text), MemberEmail.Contains(text), Text("u.full_name_key").Contains(text))
+}
 
 // MemberOfGroupWhere holds for rows whose group is one for which the condition on groups holds.
 func MemberOfGroupWhere(group Cond) Cond {

@@ -141,7 +141,7 @@ func (s *Store) TouchToken(ctx context.Context, id uuid.UUID) error {
 func (s *Store) RotateToken(ctx context.Context, t *Token, hash []byte, overlap time.Duration) error {
 	_, err := s.exec(ctx, `UPDATE tokens SET previous_hash = CASE WHEN $3::int > 0 THEN hash END,
 		previous_until = CASE WHEN $3::int > 0 THEN now() + make_interval(secs => $3::int) END,
-		hash = $2::bytea, prefix = $4, expires_at = $5::timestamptz, last_used_at = NULL WHERE id = $1::uuid`,
+		hash = $2::bytea, prefix = $4, expires_at = $5::timestamptz WHERE id = $1::uuid`,
 		t.ID.String(), hash, int64(overlap/time.Second), t.Prefix, timeArg(t.ExpiresAt))
 	return err
 }

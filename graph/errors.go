@@ -39,6 +39,8 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 			}
 		case !errors.As(err, &de) && ge != nil && ge.Extensions["code"] != nil:
 			out.Message, out.Extensions["code"] = ge.Message, ge.Extensions["code"]
+		case ge != nil && ge.Unwrap() == nil && !graphql.HasOperationContext(ctx):
+			out.Message, out.Extensions["code"] = "The body is not a GraphQL request in JSON.", directory.Invalid
 		default:
 			e := directory.AsError(err)
 			out.Message, out.Extensions["code"] = e.Message, e.Code

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -67,6 +69,10 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), deadline)
 		defer cancel()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if status, e := misfit(r); e != nil {
+			refuseWith(w, r, status, e)
+			return
+		}
 		secret, ok := auth.Bearer(r)
 		if !ok {
 			refuse(w, r, &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."})
@@ -84,6 +90,41 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 	})
 }
 
+// misfit tells what is wrong with a request that gqlgen would refuse as well, but without a code.
+func misfit(r *http.Request) (status int, e *directory.Error) {
+	refused := func(status int, field, message string) (int, *directory.Error) {
+		return status, &directory.Error{Code: directory.Invalid, Field: field, Message: message}
+	}
+	switch r.Method {
+	case http.MethodOptions:
+	case http.MethodPost:
+		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/json" {
+			return refused(http.StatusUnsupportedMediaType, "", "Send the operation as application/json.")
+		}
+		if r.ContentLength > maxBody {
+			return http.StatusRequestEntityTooLarge, &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("A request has at most %d bytes.", maxBody)}
+		}
+	case http.MethodGet:
+		q := r.URL.Query()
+		for _, name := range []string{"variables", "extensions"} {
+			if v := q.Get(name); v != "" && json.Unmarshal([]byte(v), &map[string]any{}) != nil {
+				return refused(http.StatusBadRequest, name, "This is not a JSON object.")
+			}
+		}
+		doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: q.Get("query")}, maxTokens)
+		if err != nil {
+			break // gqlgen says what
+		}
+		if op := doc.Operations.ForName(q.Get("operationName")); op != nil && op.Operation != ast.Query {
+			return refused(http.StatusMethodNotAllowed, "", "Send mutations by POST: a GET changes nothing.")
+		}
+	default:
+		return refused(http.StatusMethodNotAllowed, "", "Send operations by POST, or queries by GET.")
+	}
+	return 0, nil
+}
+
 // refuse answers a request that does not reach GraphQL, in GraphQL's form.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := directory.AsError(err)
@@ -92,12 +133,20 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", `Bearer realm="roster"`)
 	}
+	refuseWith(w, r, status, e)
+}
+
+func refuseWith(w http.ResponseWriter, r *http.Request, status int, e *directory.Error) {
+	extensions := map[string]any{"code": e.Code, "requestId": auth.RequestIDOf(r.Context())}
+	if e.Field != "" {
+		extensions["field"] = e.Field
+	}
+	if status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{
-		"message":    e.Message,
-		"extensions": map[string]any{"code": e.Code, "requestId": auth.RequestIDOf(r.Context())},
-	}}, "data": nil})
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": e.Message, "extensions": extensions}}, "data": nil})
 }
 
 // limitShape refuses documents that are deep, or small on paper and large once their fragments are spread.

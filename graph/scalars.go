@@ -30,7 +30,10 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, &badInput{"This is not a DateTime: it looks like 2026-11-23T09:30:00Z."}
 	}
-	return t.UTC().Truncate(time.Microsecond), nil
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, &badInput{"A DateTime is in the years 0001 to 9999 of UTC."}
+	}
+	return t.Truncate(time.Microsecond), nil
 }
 
 // MarshalUUID writes a UUID in lower case (RFC 9562).

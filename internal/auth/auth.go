@@ -16,6 +16,7 @@ type contextKey int
 const (
 	callerKey contextKey = iota
 	requestIDKey
+	observedKey
 )
 
 // WithCaller is ctx with the caller of its request.
@@ -27,6 +28,13 @@ func WithCaller(ctx context.Context, by directory.Caller) context.Context {
 func CallerOf(ctx context.Context) directory.Caller {
 	by, _ := ctx.Value(callerKey).(directory.Caller)
 	return by
+}
+
+// Observed is ctx with a place for the caller, which Identify fills: for a log of requests, which stands around the doors and would
+// not know by itself whom they found.
+func Observed(ctx context.Context) (context.Context, *directory.Caller) {
+	by := new(directory.Caller)
+	return context.WithValue(ctx, observedKey, by), by
 }
 
 // RequestIDOf is the id of the request; "" outside one.
@@ -82,5 +90,8 @@ func Identify(ctx context.Context, dir *directory.Service, secret string, via di
 		}
 	}
 	by.Via, by.RequestID = via, RequestIDOf(ctx)
+	if seen, ok := ctx.Value(observedKey).(*directory.Caller); ok {
+		*seen = by
+	}
 	return by, nil
 }

@@ -37,10 +37,12 @@ var Operations = []Operation{
 type rule struct {
 	scope     Permission // the scope a token must have; held directory-wide it is enough by itself
 	everybody bool       // any authenticated caller
+	user      bool       // any user, but no group's token
 	public    bool       // on a public group
 	member    bool       // on a group that the caller is in
 	admin     bool       // on a group that the caller is an admin of
 	role      Role       // holders of this role
+	managed   bool       // but never on a group that is imported from a directory
 }
 
 // rules of the directory itself, which hold in GraphQL and wherever a door has none of its own.
@@ -64,17 +66,25 @@ var accessRules = map[Operation]rule{
 
 // doorRules are the rules that a legacy API documents differently; each is named in docs/doors.md.
 var doorRules = map[Door]map[Operation]rule{
-	// Any CDS user makes groups; a group is its members' alone, public or not.
+	// Any CDS user makes groups; a group is its members' alone, public or not: what is public is its name.
 	DoorCDS: {
-		OperationGroupCreate: {scope: PermissionGroupsAdd, everybody: true},
+		OperationGroupCreate: {scope: PermissionGroupsAdd, user: true},
+		OperationGroupView:   {scope: PermissionGroupsView, member: true, admin: true},
+		OperationMembersView: {scope: PermissionGroupsView, member: true, admin: true},
+		OperationAdminsView:  {scope: PermissionGroupsView, member: true, admin: true},
 	},
-	// Entrust knows permissions, held or not held, and no group admins.
+	// Entrust knows permissions, held or not held, and no group admins. What was imported from a directory is changed there.
 	DoorEntrust: {
 		OperationGroupList:   {scope: PermissionGroupsView},
 		OperationGroupView:   {scope: PermissionGroupsView},
-		OperationGroupUpdate: {scope: PermissionGroupsEdit},
-		OperationGroupDelete: {scope: PermissionGroupsRemove},
+		OperationGroupUpdate: {scope: PermissionGroupsEdit, managed: true},
+		OperationGroupDelete: {scope: PermissionGroupsRemove, managed: true},
 		OperationMembersEdit: {scope: PermissionUsersEdit},
+	},
+	// Authress knows one right to update a group, its people included.
+	DoorAuthress: {
+		OperationMembersEdit: {scope: PermissionGroupsEdit, admin: true},
+		OperationAdminsEdit:  {scope: PermissionGroupsEdit, admin: true},
 	},
 	// Infrastructure-Manager creates and deletes; it or VRE-Manager reads users and changes membership.
 	DoorD4Science: {
@@ -105,6 +115,7 @@ func ruleFor(d Door, op Operation) rule {
 // standing is what holds between a caller and one group.
 type standing struct {
 	public, member, admin bool
+	imported              bool // from a directory
 }
 
 // AccessDecision is an answer with its reasons.
@@ -133,9 +144,12 @@ func decide(by Caller, op Operation, at *standing) AccessDecision {
 		return d
 	case because(!by.scoped(r.scope), "The token lacks the scope %s.", r.scope):
 		return d
+	case because(r.managed && at != nil && at.imported, "The group is imported from a directory."):
+		return d
 	}
 	grants := []bool{
 		because(r.everybody, "Every authenticated caller may."),
+		because(r.user && by.User != nil, "Every user may."),
 		because(by.owns(r.scope), "The caller has %s directory-wide.", r.scope),
 		because(r.role != "" && hasRole(by, r.role), "The caller has the role %s.", r.role),
 	}
@@ -171,6 +185,7 @@ func (r rule) String() string {
 		words string
 	}{
 		{r.everybody, "any authenticated caller"},
+		{r.user, "any user"},
 		{r.role != "", "the role " + string(r.role)},
 		{r.public, "anybody on a public group"},
 		{r.member, "members of the group"},
@@ -179,6 +194,9 @@ func (r rule) String() string {
 		if part.holds {
 			text += ", or " + part.words
 		}
+	}
+	if r.managed {
+		text += ", but not on a group imported from a directory"
 	}
 	return text + "; a token needs the scope " + string(r.scope)
 }
@@ -200,7 +218,7 @@ func deny(by Caller, d AccessDecision) error {
 
 // standingIn is the caller's standing in a group whose row was read with the viewer's facts.
 func standingIn(by Caller, g db.Group) standing {
-	s := standing{public: g.Public, member: g.ViewerIsMember, admin: g.ViewerIsAdmin}
+	s := standing{public: g.Public, member: g.ViewerIsMember, admin: g.ViewerIsAdmin, imported: g.Type == string(GroupTypeDirectory)}
 	if by.Token != nil && by.Token.Group != nil {
 		s.admin = *by.Token.Group == g.ID // a group's token manages that group, within its scopes, and no other
 	}
@@ -224,7 +242,15 @@ func groupsWhere(by Caller, op Operation) db.Cond {
 		return db.Cond{}
 	case !by.Known() || !by.scoped(r.scope):
 		return db.None
-	case r.everybody || by.owns(r.scope) || (r.role != "" && hasRole(by, r.role)):
+	case r.managed:
+		return db.And(db.GroupType.Eq(string(GroupTypeManaged)), grantedWhere(by, r))
+	}
+	return grantedWhere(by, r)
+}
+
+// grantedWhere is the condition on groups under which a part of the rule holds.
+func grantedWhere(by Caller, r rule) db.Cond {
+	if r.everybody || (r.user && by.User != nil) || by.owns(r.scope) || (r.role != "" && hasRole(by, r.role)) {
 		return db.Cond{}
 	}
 	conds := []db.Cond{}

@@ -3,6 +3,8 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -139,7 +141,27 @@ func validSettings(field string, settings json.RawMessage) error {
 	if err := json.Unmarshal(settings, &m); err != nil || m == nil {
 		return invalid(field, "It is a JSON object.")
 	}
+	if holdsNUL(m) {
+		return invalid(field, "Text may not hold NUL.")
+	}
 	return nil
+}
+
+// holdsNUL reports whether a JSON value has text that Postgres cannot hold.
+func holdsNUL(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.ContainsRune(v, 0)
+	case []any:
+		return slices.ContainsFunc(v, holdsNUL)
+	case map[string]any:
+		for k, of := range v {
+			if holdsNUL(k) || holdsNUL(of) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // DeleteWorkerModel deletes a worker model. Codes: NOT_FOUND, FORBIDDEN.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -29,6 +30,7 @@ type CallerToken struct {
 	Prefix string
 	Scopes []Permission
 	Group  *uuid.UUID // the group that owns it; nil if a user does
+	Until  *time.Time // when it ends; nil for never
 }
 
 // System is the caller for what Roster does by itself: imports, seeds, sweeps. It may do everything.
@@ -82,6 +84,9 @@ func (c Caller) isAdministrator() bool {
 
 // is reports whether the caller is the user.
 func (c Caller) is(user uuid.UUID) bool { return c.User != nil && c.User.UUID == user }
+
+// sees reports whether the caller may look the user up directly: usersWhere, of one user.
+func (c Caller) sees(user uuid.UUID) bool { return c.Can(PermissionUsersView) || c.is(user) }
 
 // id is the user to write down as the doer; nil if it is none.
 func (c Caller) id() *uuid.UUID {

@@ -11,6 +11,7 @@ import (
 // Code says what kind of failure an error is. Each door maps every code to its own wire.
 type Code string
 
+// What can go wrong.
 const (
 	Unauthenticated Code = "UNAUTHENTICATED"   // no credential, or one that is unknown, expired or revoked
 	Forbidden       Code = "FORBIDDEN"         // the caller may see the thing, but not do this to it

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -62,6 +61,7 @@ type (
 		CreatedAt   *DateTimeFilter
 		ExpiresAt   *DateTimeFilter
 		LastUsedAt  *DateTimeFilter
+		Revoked     *bool // CDS lists what is not, expired or not; the API has status
 	}
 	ChangeFilter struct {
 		Group *GroupRef
@@ -99,9 +99,8 @@ type EnumFilter[E ~string] struct {
 
 // filtering compiles one filter. Problems are gathered by their field, the first one counts.
 type filtering struct {
-	ctx context.Context
-	r   *reader
-	err error
+	filters int // so far, those inside each other included
+	err     error
 }
 
 func (f *filtering) fail(err error) db.Cond {
@@ -111,15 +110,15 @@ func (f *filtering) fail(err error) db.Cond {
 	return db.None
 }
 
-func (r *reader) groupFilter(ctx context.Context, filter any) (db.Cond, error) {
+func groupFilter(filter any) (db.Cond, error) {
 	g, _ := filter.(*GroupFilter)
-	f := &filtering{ctx: ctx, r: r}
+	f := &filtering{}
 	return f.group("filter", g, 1), f.err
 }
 
-func (r *reader) userFilter(ctx context.Context, filter any) (db.Cond, error) {
+func userFilter(filter any) (db.Cond, error) {
 	u, _ := filter.(*UserFilter)
-	f := &filtering{ctx: ctx, r: r}
+	f := &filtering{}
 	return f.user("filter", u, 1), f.err
 }
 
@@ -128,7 +127,7 @@ func combine[T any](f *filtering, field string, depth int, and, or []*T, not *T,
 	if depth > MaxFilterDepth {
 		return []db.Cond{f.fail(exceeded(field, "Filters may be at most %d deep.", MaxFilterDepth))}
 	}
-	if len(and)+len(or) > MaxFilterList {
+	if f.filters += len(and) + len(or); f.filters > MaxFilterList {
 		return []db.Cond{f.fail(exceeded(field, "A filter may combine at most %d filters.", MaxFilterList))}
 	}
 	var cs, any []db.Cond
@@ -161,15 +160,15 @@ func (f *filtering) group(field string, g *GroupFilter, depth int) db.Cond {
 		enum(f, field+".accessType", g.AccessType, db.GroupAccessType),
 		times(g.CreatedAt, db.GroupCreatedAt),
 		times(g.UpdatedAt, db.GroupUpdatedAt),
-		f.search(field+".search", g.Search, db.GroupSearch))
+		f.search(field+".search", g.Search, db.GroupSearch.Contains))
 	if g.Public != nil {
 		cs = append(cs, db.GroupPublic.Eq(*g.Public))
 	}
 	if g.Member != nil {
-		cs = append(cs, f.person(field+".member", *g.Member, db.GroupHasMember))
+		cs = append(cs, f.person(field+".member", *g.Member, db.GroupHasMemberWhere))
 	}
 	if g.Admin != nil {
-		cs = append(cs, f.person(field+".admin", *g.Admin, db.GroupHasAdmin))
+		cs = append(cs, f.person(field+".admin", *g.Admin, db.GroupHasAdminWhere))
 	}
 	if g.Tag != nil {
 		cs = append(cs, f.tag(field+".tag", *g.Tag))
@@ -192,19 +191,19 @@ func (f *filtering) user(field string, u *UserFilter, depth int) db.Cond {
 		f.text(field+".fullName", u.FullName, db.UserFullName),
 		f.text(field+".externalId", u.ExternalID, db.UserExternalID),
 		times(u.CreatedAt, db.UserCreatedAt),
-		f.search(field+".search", u.Search, db.UserSearch))
+		f.search(field+".search", u.Search, db.UserSearch.Contains))
 	if u.Role != nil {
 		cs = append(cs, db.UserHasRole(string(*u.Role)))
 	}
 	return db.And(cs...)
 }
 
-func (r *reader) memberFilter(filter any) (db.Cond, error) {
+func memberFilter(filter any) (db.Cond, error) {
 	m, _ := filter.(*MemberFilter)
 	if m == nil {
 		return db.Cond{}, nil
 	}
-	f := &filtering{r: r}
+	f := &filtering{}
 	cs := []db.Cond{
 		f.text("filter.username", m.Username, db.MemberName),
 		f.text("filter.email", m.Email, db.MemberEmail),
@@ -221,17 +220,24 @@ func (r *reader) memberFilter(filter any) (db.Cond, error) {
 	return db.And(cs...), f.err
 }
 
-func (r *reader) tokenFilter(filter any) (db.Cond, error) {
+func tokenFilter(filter any) (db.Cond, error) {
 	t, _ := filter.(*TokenFilter)
 	if t == nil {
 		return db.Cond{}, nil
 	}
-	f := &filtering{r: r}
+	f := &filtering{}
 	cs := []db.Cond{
 		f.text("filter.description", t.Description, db.TokenDescription),
 		times(t.CreatedAt, db.TokenCreatedAt),
 		times(t.ExpiresAt, db.TokenExpiresAt),
 		times(t.LastUsedAt, db.TokenLastUsedAt),
+	}
+	if t.Revoked != nil {
+		revoked := db.TokenRevoked
+		if !*t.Revoked {
+			revoked = db.Not(revoked)
+		}
+		cs = append(cs, revoked)
 	}
 	if t.Status != nil {
 		cs = append(cs, map[TokenStatus]db.Cond{
@@ -241,37 +247,28 @@ func (r *reader) tokenFilter(filter any) (db.Cond, error) {
 	return db.And(cs...), f.err
 }
 
-func (r *reader) changeFilter(ctx context.Context, filter any) (db.Cond, error) {
+func changeFilter(filter any) (db.Cond, error) {
 	c, _ := filter.(*ChangeFilter)
 	if c == nil {
 		return db.Cond{}, nil
 	}
 	var cs []db.Cond
 	if c.Group != nil {
-		// By its id a group is found in the log even when it is gone.
 		ref, err := c.Group.resolve("filter.group")
-		if err == nil && ref.ID == uuid.Nil {
-			var ids []uuid.UUID
-			ids, err = r.store.FindGroups(ctx, []db.GroupRef{ref})
-			ref.ID = ids[0]
-		}
 		if err != nil {
 			return db.None, err
 		}
-		cs = append(cs, db.ChangeGroup.Eq(ref.ID.String()))
+		cs = append(cs, db.ChangeOfGroup(ref))
 	}
 	if c.User != nil {
 		ref, err := c.User.resolve("filter.user")
-		if err == nil && ref.ID == uuid.Nil {
-			var us []db.FoundUser
-			if us, err = r.store.FindUsers(ctx, []db.UserRef{ref}); len(us) > 0 {
-				ref.ID = us[0].ID
-			}
-		}
 		if err != nil {
 			return db.None, err
 		}
-		cs = append(cs, db.ChangeUser.Eq(ref.ID.String()))
+		cs = append(cs, db.ChangeOfUser(ref))
+	}
+	if len(c.Kinds) > MaxFilterList || len(c.Via) > MaxFilterList {
+		return db.None, exceeded("filter", "At most %d values.", MaxFilterList)
 	}
 	if c.Kinds != nil {
 		cs = append(cs, db.ChangeKind.In(db.Strings(texts(c.Kinds))))
@@ -334,14 +331,14 @@ func (f *filtering) text(field string, s *StringFilter, column db.Text) db.Cond 
 	return db.And(cs...)
 }
 
-func (f *filtering) search(field string, text *string, column db.Text) db.Cond {
+func (f *filtering) search(field string, text *string, contains func(string) db.Cond) db.Cond {
 	if text == nil || *text == "" {
 		return db.Cond{}
 	}
 	if err := validText(field, *text, maxFilterText); err != nil {
 		return f.fail(err)
 	}
-	return column.Contains(*text)
+	return contains(*text)
 }
 
 // ids compiles a filter by TypeIDs.
@@ -419,15 +416,12 @@ func times(t *DateTimeFilter, column db.Column) db.Cond {
 }
 
 // person compiles a filter by a user; one that does not exist is in no group.
-func (f *filtering) person(field string, ref UserRef, of func(uuid.UUID) db.Cond) db.Cond {
-	u, err := f.r.findUser(f.ctx, field, ref)
-	switch {
-	case err != nil:
+func (f *filtering) person(field string, ref UserRef, of func(db.Cond) db.Cond) db.Cond {
+	resolved, err := ref.resolve(field)
+	if err != nil {
 		return f.fail(err)
-	case u == nil:
-		return db.None
 	}
-	return of(u.ID)
+	return of(db.UserIs(resolved))
 }
 
 func (f *filtering) tag(field string, t TagFilter) db.Cond {

@@ -100,7 +100,7 @@ func (w *write) newGroup(in CreateGroupInput) (*db.Group, error) {
 	}
 	tags, err := validTags("input.tags", in.Tags)
 	g.Tags = tags
-	return g, firstOf(err, validGroup(g), validHandle("input.handle", g.Handle),
+	return g, firstOf(err, validGroup(g), validNewName(w.by.Via, "input.name", g.Name), validHandle("input.handle", g.Handle),
 		validBulk("input.members", len(in.Members), true), validBulk("input.admins", len(in.Admins), true))
 }
 
@@ -124,6 +124,10 @@ func (w *write) owner(field string, ref UserRef) (*uuid.UUID, error) {
 // UpdateGroup changes what is given of a group: a field left out stays, null clears. If nothing differs, nothing is written.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version, name or externalId).
 func (s *Service) UpdateGroup(ctx context.Context, by Caller, in UpdateGroupInput, sel Selection) (*Payload, error) {
+	if err := firstOf(kept("input.name", in.Name), kept("input.accessType", in.AccessType),
+		kept("input.useDefaultStorage", in.UseDefaultStorage), kept("input.public", in.Public)); err != nil {
+		return nil, err
+	}
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
 		if err != nil {
@@ -141,6 +145,11 @@ func (w *write) updateGroup(g *db.Group, in UpdateGroupInput) error {
 	if sameGroup(&before, g) {
 		return nil
 	}
+	if g.Name != before.Name {
+		if err := validNewName(w.by.Via, "input.name", g.Name); err != nil {
+			return err
+		}
+	}
 	if err := w.store.UpdateGroup(w.ctx, g); err != nil {
 		return err
 	}
@@ -150,12 +159,7 @@ func (w *write) updateGroup(g *db.Group, in UpdateGroupInput) error {
 
 // apply puts the given fields into the row.
 func (w *write) apply(g *db.Group, in UpdateGroupInput) error {
-	if in.Name.Set {
-		if in.Name.Value == nil {
-			return invalid("input.name", "A group has a name: it cannot be cleared.")
-		}
-		g.Name = *in.Name.Value
-	}
+	put(&g.Name, in.Name, g.Name)
 	put(&g.Description, in.Description, "")
 	put(&g.UseDefaultStorage, in.UseDefaultStorage, true)
 	put(&g.Public, in.Public, false)
@@ -181,6 +185,14 @@ func (w *write) apply(g *db.Group, in UpdateGroupInput) error {
 		}
 	}
 	return validGroup(g)
+}
+
+// kept refuses null for a field that always has a value.
+func kept[T any](field string, o Optional[T]) error {
+	if o.Set && o.Value == nil {
+		return invalid(field, "It cannot be cleared: leave it out, or give a value.")
+	}
+	return nil
 }
 
 // put sets a field that was given; null sets the default.

@@ -59,6 +59,9 @@ type (
 		OnUnknownUser   OnUnknownUser
 		ExpectedVersion *int
 		DryRun          bool
+
+		MayBeEmpty  bool // an empty list is fine: CDS's clients send some, the API does not
+		AdminsAreIn bool // take an admin for a member already; CDS and D4Science, where an admin is one of the users, ask for it
 	}
 	RemoveMembersInput struct {
 		Group           GroupRef
@@ -66,6 +69,8 @@ type (
 		AtMost          *int
 		ExpectedVersion *int
 		DryRun          bool
+
+		MembersOnly bool // refuse users who are not in the group; CDS asks for it, the API does not
 	}
 	SetMembersInput struct {
 		Group           GroupRef
@@ -95,6 +100,8 @@ type (
 		Users           []*UserRef
 		ExpectedVersion *int
 		DryRun          bool
+
+		AdminsOnly bool // refuse users who are no admins; D4Science asks for it, the API does not
 	}
 	CreateTokenInput struct {
 		Group       *GroupRef
@@ -112,6 +119,12 @@ type (
 	}
 	RevokeTokenInput struct {
 		Token  string
+		DryRun bool
+	}
+	// RevokeGroupTokenInput names a token by its number among those of a group, as CDS does.
+	RevokeGroupTokenInput struct {
+		Group  GroupRef
+		Number int
 		DryRun bool
 	}
 	CreateUserInput struct {

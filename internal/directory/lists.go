@@ -73,41 +73,41 @@ func orderBy[F ~string](order any, byDefault string) ([]db.Order, error) {
 func rootGroups(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "groups", visible: groupsWhere(r.by, OperationGroupView)}
 	l.total = func(int) (int, error) { return r.store.Total(ctx, "groups") }
-	return l.filtered(ctx, r, p, r.groupFilter, orderBy[GroupOrderField], "NAME")
+	return l.filtered(p, groupFilter, orderBy[GroupOrderField], "NAME")
 }
 
 // groupsOfUser is the list of groups that a user is in, as far as the caller sees them.
 func groupsOfUser(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "user.groups", of: db.GroupsOfUser, visible: groupsWhere(r.by, OperationGroupView)}
-	return l.filtered(ctx, r, p, r.groupFilter, orderBy[GroupOrderField], "NAME")
+	return l.filtered(p, groupFilter, orderBy[GroupOrderField], "NAME")
 }
 
 // rootUsers is the list of users that the caller may look up.
 func rootUsers(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "users", visible: usersWhere(r.by)}
 	l.total = func(int) (int, error) { return r.store.Total(ctx, "users") }
-	return l.filtered(ctx, r, p, r.userFilter, orderBy[UserOrderField], "USERNAME")
+	return l.filtered(p, userFilter, orderBy[UserOrderField], "USERNAME")
 }
 
 // membersOfGroup and adminsOfGroup show everybody: whoever sees the group sees its people.
 func membersOfGroup(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "group.members", of: db.MembersOfGroup}
-	return l.filtered(ctx, r, p, plain(r.memberFilter), orderBy[MemberOrderField], "USERNAME")
+	return l.filtered(p, memberFilter, orderBy[MemberOrderField], "USERNAME")
 }
 
 func adminsOfGroup(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "group.admins", of: db.AdminsOfGroup}
-	return l.filtered(ctx, r, p, plain(r.memberFilter), orderBy[MemberOrderField], "USERNAME")
+	return l.filtered(p, memberFilter, orderBy[MemberOrderField], "USERNAME")
 }
 
 func rootTokens(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "tokens", visible: tokensWhere(r.by)}
-	return l.filtered(ctx, r, p, plain(r.tokenFilter), orderBy[TokenOrderField], "CREATED_AT")
+	return l.filtered(p, tokenFilter, orderBy[TokenOrderField], "CREATED_AT")
 }
 
 func tokensOfGroup(ctx context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "group.tokens", of: db.TokensOfGroup, visible: tokensWhere(r.by)}
-	return l.filtered(ctx, r, p, plain(r.tokenFilter), orderBy[TokenOrderField], "CREATED_AT")
+	return l.filtered(p, tokenFilter, orderBy[TokenOrderField], "CREATED_AT")
 }
 
 func actionsOfGroup(context.Context, *reader, Page) (list, error) {
@@ -122,26 +122,22 @@ func changesOfGroup(ctx context.Context, r *reader, p Page) (list, error) {
 
 // rootChanges is the change log, read strictly below the oldest running transaction: what a cursor has passed cannot grow.
 func rootChanges(ctx context.Context, r *reader, p Page) (list, error) {
-	filter, err := r.changeFilter(ctx, p.Filter)
+	filter, err := changeFilter(p.Filter)
 	if err != nil {
 		return list{}, err
 	}
-	epoch, err := r.store.Epoch(ctx)
-	return list{name: "changes", epoch: " " + epoch, filter: filter, order: byLog, visible: db.And(db.ChangeSettled, changesWhere(r.by))}, err
+	epoch, settled, err := r.store.Log(ctx)
+	return list{name: "changes", epoch: " " + epoch, filter: filter, order: byLog, visible: db.And(db.ChangeSettled, changesWhere(r.by)),
+		resume: db.CursorBefore(settled)}, err
 }
 
-func (l list) filtered(ctx context.Context, r *reader, p Page, filter func(context.Context, any) (db.Cond, error),
-	order func(any, string) ([]db.Order, error), byDefault string) (list, error) {
+func (l list) filtered(p Page, filter func(any) (db.Cond, error), order func(any, string) ([]db.Order, error), byDefault string) (list, error) {
 	var err error
-	if l.filter, err = filter(ctx, p.Filter); err != nil {
+	if l.filter, err = filter(p.Filter); err != nil {
 		return l, err
 	}
 	l.order, err = order(p.Order, byDefault)
 	return l, err
-}
-
-func plain(filter func(any) (db.Cond, error)) func(context.Context, any) (db.Cond, error) {
-	return func(_ context.Context, f any) (db.Cond, error) { return filter(f) }
 }
 
 // at is the path of an element of a list.

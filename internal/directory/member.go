@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (w *write) createUnknown(field string, refs []UserRef, found []*db.User) er
 			continue
 		}
 		name := ref.String()
-		if err := validName(at(field, i), name); err != nil {
+		if err := firstOf(validName(at(field, i), name), validNewUser(w.by.Via, at(field, i), name)); err != nil {
 			return err
 		}
 		if key := strings.ToLower(name); !seen[key] {
@@ -92,10 +93,21 @@ func (w *write) createUnknown(field string, refs []UserRef, found []*db.User) er
 // only ids that other systems made.
 func createsUsers(d Door) bool { return d == DoorAuthress }
 
+// newUserPatterns are what doors take for the name of a user who is not there yet. One who is bears any name: a group that was
+// read through a door can be written back through it, whoever is in it.
+var newUserPatterns = map[Door]*regexp.Regexp{DoorAuthress: regexp.MustCompile(`^[a-zA-Z0-9+._|/~:@\s-]{1,128}$`)}
+
+func validNewUser(d Door, field, name string) error {
+	if p := newUserPatterns[d]; p != nil && !p.MatchString(name) {
+		return invalid(field, "There is no such user, and a new one's name matches %s.", p)
+	}
+	return nil
+}
+
 // AddMembers makes users members of a group; who is one already stays so, with the new expiry if one is given.
 // Codes: NOT_FOUND (group, or a user where unknown ones fail), FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED.
 func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
-	if err := firstOf(validBulk("input.users", len(in.Users), false), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
+	if err := firstOf(validBulk("input.users", len(in.Users), in.MayBeEmpty), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
 		return nil, err
 	}
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
@@ -107,7 +119,13 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 		if err != nil {
 			return err
 		}
-		added, err := w.insertMembers(g, ps.users(), in.ExpiresAt)
+		fresh := ps.users()
+		if in.AdminsAreIn {
+			if fresh, err = w.notAdmins(g, fresh); err != nil {
+				return err
+			}
+		}
+		added, err := w.insertMembers(g, fresh, in.ExpiresAt)
 		if err != nil {
 			return err
 		}
@@ -119,6 +137,22 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 		w.outcomes(ps, added, MemberResultAdded, MemberResultAlreadyMember)
 		return nil
 	})
+}
+
+// notAdmins are those of the users who are no admins of a locked group.
+func (w *write) notAdmins(g *db.Group, us []*db.User) ([]*db.User, error) {
+	ids := mapped(us, func(u *db.User) uuid.UUID { return u.ID })
+	facts, err := w.store.Memberships(w.ctx, repeated(g.ID, len(ids)), ids)
+	if err != nil {
+		return nil, err
+	}
+	var rest []*db.User
+	for i, u := range us {
+		if !facts[i].IsAdmin {
+			rest = append(rest, u)
+		}
+	}
+	return rest, nil
 }
 
 func validExpiry(field string, t *time.Time) error {
@@ -266,6 +300,11 @@ func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembers
 		if err != nil {
 			return err
 		}
+		if in.MembersOnly {
+			if err := w.inGroup(g, ps); err != nil {
+				return err
+			}
+		}
 		pairs, err := w.store.DeleteMembers(w.ctx, g.ID, ps.ids())
 		if err != nil {
 			return err
@@ -391,6 +430,15 @@ func (s *Service) RemoveAdmins(ctx context.Context, by Caller, in RemoveAdminsIn
 		ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
 		if err != nil {
 			return err
+		}
+		if in.AdminsOnly {
+			others, err := w.notAdmins(g, ps.users())
+			if err != nil {
+				return err
+			}
+			if len(others) > 0 {
+				return invalid("input.users", "The user is no admin of the group.")
+			}
 		}
 		demoted, err := w.dropAdmins(g, ps)
 		if err != nil {

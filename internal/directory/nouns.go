@@ -180,6 +180,9 @@ type Group struct {
 // ViewerCan says what the caller may do to the group.
 func (g *Group) ViewerCan() *GroupAbilities { return abilities(*g.by, g.at) }
 
+// ViewerIsAdmin reports whether the caller is an admin of this very group, or is its token; it needs viewerCan selected.
+func (g *Group) ViewerIsAdmin() bool { return g.at.admin }
+
 // ID is the group's TypeID, grp_….
 func (g *Group) ID() string { return typeID(groupPrefix, g.UUID) }
 

@@ -3,6 +3,7 @@ package directory
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 
 	"roster/db"
@@ -98,6 +99,22 @@ func (p PageArgs) window() (window, error) {
 	return w, nil
 }
 
+// forged blames a value that Postgres cannot read on the cursor, where there is one: the only text that reaches a list unchecked.
+func (w window) forged(err error) error {
+	var de *db.Error
+	switch {
+	case !errors.As(err, &de) || de.Kind != db.Check:
+		return err
+	case w.after != nil:
+		return invalid("after", noCursor)
+	case w.before != nil:
+		return invalid("before", noCursor)
+	}
+	return err
+}
+
+const noCursor = "This is not a cursor of this list."
+
 // resume gives an empty page of the change log the cursor to go on from: the one it was asked with, or else where the log was
 // complete before the page was read; for a page of none, its beginning.
 func (i *PageInfo) resume(w window, l list, print uint64) {
@@ -132,7 +149,7 @@ func encodeCursor(fingerprint uint64, at []string) string {
 
 // decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
 func decodeCursor(field, text string, fingerprint uint64, n int) ([]string, error) {
-	bad := invalid(field, "This is not a cursor of this list.")
+	bad := invalid(field, noCursor)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) < 13 || b[0] != cursorVersion {
 		return nil, bad

@@ -80,6 +80,27 @@ func (s *Service) Group(ctx context.Context, by Caller, ref GroupRef, sel Select
 	return found[0], nil
 }
 
+// RequireGroup is Group for doors that answer with a reason: where Group answers nil it fails with NOT_FOUND, or with FORBIDDEN
+// behind a door that refuses first.
+func (s *Service) RequireGroup(ctx context.Context, by Caller, ref GroupRef, sel Selection) (*Group, error) {
+	g, err := s.Group(ctx, by, ref, sel)
+	if err == nil && g == nil {
+		return nil, s.newReader(s.store, by).hidden(OperationGroupView)
+	}
+	return g, err
+}
+
+// FirstGroup finds the group that the first reference names, or the second if that names none, and so on; nil if none does. It is
+// for systems where one text may be an identifier of several kinds.
+func (s *Service) FirstGroup(ctx context.Context, by Caller, refs []GroupRef, sel Selection) (*Group, error) {
+	for _, ref := range refs {
+		if g, err := s.Group(ctx, by, ref, sel); err != nil || g != nil {
+			return g, err
+		}
+	}
+	return nil, nil
+}
+
 // Groups lists the groups that the caller sees. Codes: LIMIT_EXCEEDED.
 func (s *Service) Groups(ctx context.Context, by Caller, p Page, sel Selection) (*GroupConnection, error) {
 	if err := may(by, OperationGroupList); err != nil {
@@ -127,28 +148,7 @@ func (s *Service) Changes(ctx context.Context, by Caller, p Page, sel Selection)
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
-	r := s.newReader(s.store, by)
-	var before uint64
-	if p.Rows {
-		var err error
-		if before, err = s.store.SettledBefore(ctx); err != nil {
-			return nil, err
-		}
-	}
-	c, err := listed(ctx, r, s.kinds.change, rootChanges, p, sel)
-	if err != nil || !p.Rows || c.PageInfo.EndCursor != nil {
-		return c, err
-	}
-	if c.PageInfo.EndCursor = p.After; p.After == nil && (p.First == nil || *p.First > 0) {
-		// Nothing settled that the filter lets through: go on from where the log was settled before it was read.
-		l, err := rootChanges(ctx, r, p)
-		if err != nil {
-			return nil, err
-		}
-		end := encodeCursor(fingerprint(l.name+l.epoch, l.order, l.filter), db.CursorBefore(before))
-		c.PageInfo.EndCursor = &end
-	}
-	return c, nil
+	return listed(ctx, s.newReader(s.store, by), s.kinds.change, rootChanges, p, sel)
 }
 
 func listed[R, O any](ctx context.Context, r *reader, k *kind[R, O], of func(context.Context, *reader, Page) (list, error), p Page, sel Selection) (*Connection[O], error) {
@@ -299,7 +299,7 @@ func (s *Service) CheckMemberships(ctx context.Context, by Caller, pairs []*Memb
 		if f.GroupID != uuid.Nil {
 			out[i].Group = typeID(groupPrefix, f.GroupID)
 		}
-		if f.UserID != uuid.Nil {
+		if f.UserID != uuid.Nil && (f.IsMember || f.IsAdmin || by.sees(f.UserID)) {
 			out[i].User = typeID(userPrefix, f.UserID)
 		}
 	}
@@ -320,7 +320,7 @@ func (s *Service) ExplainAccess(ctx context.Context, by Caller, op Operation, re
 	if err != nil {
 		return nil, err
 	}
-	parts, err := db.Find(ctx, s.store, db.Groups, db.List{Columns: []string{"id", "public", "viewer_is_member", "viewer_is_admin"},
+	parts, err := db.Find(ctx, s.store, db.Groups, db.List{Columns: []string{"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
 		Where: db.GroupIs(resolved), Viewer: by.viewer()})
 	if err != nil {
 		return nil, err

@@ -118,6 +118,7 @@ type list struct {
 	order   []db.Order
 	total   func(i int) (int, error) // the kept total of the list of parent i, if one is kept
 	epoch   string                   // for the change log: what its cursors are bound to beside order and filter
+	resume  []string                 // for the change log: where to go on from after an empty page; read before the page
 }
 
 // pages reads a page of a list for each parent: one statement for the rows and one for the totals, if they are wanted.
@@ -151,6 +152,9 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 		if err := k.rows(ctx, r, q, w, print, sel, conns); err != nil {
 			return nil, err
 		}
+		for _, c := range conns {
+			c.PageInfo.resume(w, l, print)
+		}
 	}
 	if p.Total {
 		if err := k.totals(ctx, r, q, l, conns); err != nil {
@@ -171,7 +175,7 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 	}
 	parts, err := db.Find(ctx, r.store, k.table, q)
 	if err != nil {
-		return err
+		return w.forged(err)
 	}
 	var all []*O
 	for i, part := range parts {
@@ -184,8 +188,8 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 			all = append(all, o)
 			c.Edges = append(c.Edges, &Edge[O]{Cursor: encodeCursor(print, db.CursorOf(k.table, q.Order, &row)), Node: o})
 		}
-		c.PageInfo.HasNextPage = part.More && !w.backward || w.backward && w.before != nil
-		c.PageInfo.HasPreviousPage = part.More && w.backward || !w.backward && w.after != nil
+		c.PageInfo.HasNextPage = part.More && !w.backward || w.before != nil
+		c.PageInfo.HasPreviousPage = part.More && w.backward || w.after != nil
 		if n := len(c.Edges); n > 0 {
 			c.PageInfo.StartCursor, c.PageInfo.EndCursor = &c.Edges[0].Cursor, &c.Edges[n-1].Cursor
 		}
@@ -290,8 +294,9 @@ func with[P, R, O any](prefix string, to func(*P) *O, k func(*kinds) *kind[R, O]
 		follow: func(ctx context.Context, r *reader, parents []*P, l Link) error {
 			objects := make([]*O, len(parents))
 			for i, p := range parents {
-				objects[i] = to(p)
-				linksOf(p).set(l.Key, objects[i])
+				o := *to(p) // one for each link: under another alias it may lead on to other pages
+				objects[i] = &o
+				linksOf(p).set(l.Key, &o)
 			}
 			return k(r.kinds).expand(ctx, r, objects, l.Select)
 		},

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"roster/db"
@@ -15,6 +17,8 @@ type ReplaceGroupInput struct {
 	OnUnknownUser OnUnknownUser
 	// UnmodifiedSince refuses with CONFLICT on the field unmodifiedSince if the group was changed after that second.
 	UnmodifiedSince *time.Time
+	// Distinct refuses a user who is named twice, in one list or in both: in CDS one is an admin or an ordinary member.
+	Distinct bool
 }
 
 // ReplaceGroup changes fields of a group and replaces its members and admins, in one transaction; it may leave no admin.
@@ -29,11 +33,19 @@ func (s *Service) ReplaceGroup(ctx context.Context, by Caller, in ReplaceGroupIn
 		if err != nil {
 			return err
 		}
+		if err := w.mayReplace(g, in); err != nil {
+			return err
+		}
 		if err := unmodified(g, in.UnmodifiedSince); err != nil {
 			return err
 		}
 		if err := w.updateGroup(g, in.UpdateGroupInput); err != nil {
 			return err
+		}
+		if in.Distinct {
+			if err := w.distinct(in); err != nil {
+				return err
+			}
 		}
 		if in.Members != nil {
 			if err := w.setMembers(g, people); err != nil {
@@ -44,6 +56,28 @@ func (s *Service) ReplaceGroup(ctx context.Context, by Caller, in ReplaceGroupIn
 		}
 		return nil
 	})
+}
+
+// mayReplace authorises for the people that are replaced along with the fields.
+func (w *write) mayReplace(g *db.Group, in ReplaceGroupInput) error {
+	if in.Members != nil {
+		if err := w.authorise(g, OperationMembersEdit); err != nil {
+			return err
+		}
+	}
+	if in.Admins != nil {
+		return w.authorise(g, OperationAdminsEdit)
+	}
+	return nil
+}
+
+// distinct refuses users who are named twice, whatever the spelling.
+func (w *write) distinct(in ReplaceGroupInput) error {
+	all, err := w.people("input.users", slices.Concat(in.Admins, in.Members), OnUnknownUserFail)
+	if err == nil && len(all.users()) < len(all) {
+		return invalid("input.users", "A user is named twice.")
+	}
+	return err
 }
 
 // unmodified compares to the second: clients cut the fraction off the time that they were given.
@@ -103,11 +137,18 @@ func walk(ctx context.Context, r *reader, of func(context.Context, *reader, Page
 // no such group, or none that the caller may see. Codes: FORBIDDEN.
 func (s *Service) People(ctx context.Context, by Caller, ref GroupRef, sel Selection) (*Group, error) {
 	seen, err := s.Group(ctx, by, ref, Selection{Fields: []string{"viewerCan"}})
-	if err != nil || seen == nil {
+	if err != nil {
 		return nil, err
 	}
-	if d := decide(by, OperationMembersView, &seen.at); !d.Allowed {
+	var at standing
+	if seen != nil {
+		at = seen.at
+	}
+	if d := decide(by, OperationMembersView, &at); !d.Allowed && (seen != nil || refusesFirst(by.Via, OperationMembersView)) {
 		return nil, deny(by, d)
+	}
+	if seen == nil {
+		return nil, nil
 	}
 	return s.Group(ctx, by, ref, sel)
 }
@@ -119,13 +160,14 @@ type Session struct {
 }
 
 // Exchange makes a short-lived token with the owner and scopes of another, whose id and secret are shown: the log-in of systems
-// whose clients authenticate once and send a session's token from then on. Anything wrong is UNAUTHENTICATED.
+// whose clients authenticate once and send a session's token from then on. It ends with the token that it stands for at the
+// latest, so that no chain of sessions outlives that. Anything wrong is UNAUTHENTICATED.
 func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, secret string, life time.Duration) (*Session, error) {
 	by, err := s.Authenticate(ctx, secret)
 	if err != nil {
 		return nil, err
 	}
-	if tokenID != typeID(tokenPrefix, by.Token.UUID) && tokenID != by.Token.UUID.String() {
+	if tokenID != typeID(tokenPrefix, by.Token.UUID) && !strings.EqualFold(tokenID, by.Token.UUID.String()) {
 		return nil, &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
 	}
 	by.Via, by.RequestID = via, requestID
@@ -133,6 +175,9 @@ func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, se
 	_, err = s.write(ctx, by, false, Selection{}, func(w *write) error {
 		made := newSecret()
 		end := w.now.Add(life).UTC().Truncate(time.Second)
+		if until := by.Token.Until; until != nil && until.Before(end) {
+			end = until.UTC().Truncate(time.Second)
+		}
 		t := &db.Token{ID: newID(), Description: "Session of " + by.Token.Prefix, Prefix: shown(made), Scopes: texts(by.Token.Scopes),
 			Expiration: string(TokenExpirationCustom), ExpiresAt: &end, CreatedBy: by.id(), GroupID: by.Token.Group}
 		if t.GroupID == nil {

@@ -19,8 +19,11 @@ const (
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// MinSecret is the fewest characters that a token given by configuration may have.
-const MinSecret = 20
+// MinSecret is the fewest characters that a token given by configuration may have, maxSecret the most bytes.
+const (
+	MinSecret = 20
+	maxSecret = 4096
+)
 
 // newSecret makes a secret.
 func newSecret() string {
@@ -47,10 +50,14 @@ func checksum(text string) string {
 	return string(b)
 }
 
-// plausible reports whether a text can be a secret at all. The checksum is not looked at: configuration may give a token of any
-// form, and a wrong one is found out by its hash all the same.
-func plausible(secret string) bool {
-	return len(secret) >= MinSecret && len(secret) <= 4096
+// plausible reports whether a text can be a secret at all. One that looks like ours is not refused for its checksum: it may be
+// the first administrator's, which configuration gives as it likes.
+func plausible(secret string) bool { return len(secret) >= MinSecret && len(secret) <= maxSecret }
+
+// ours reports whether a secret is of our making, by its form and checksum.
+func ours(secret string) bool {
+	body, ok := strings.CutPrefix(secret, secretPrefix)
+	return ok && len(body) == secretRandom+secretSum && checksum(body[:secretRandom]) == body[secretRandom:]
 }
 
 // hash is what is kept of a secret. It is looked up as a whole, so there is nothing to compare in constant time.
@@ -62,7 +69,7 @@ func (s *Service) hash(secret string) []byte {
 
 // shown is what may be seen of a secret. One that configuration gave shows nothing: nobody knows which part of it is random.
 func shown(secret string) string {
-	if !strings.HasPrefix(secret, secretPrefix) {
+	if !ours(secret) {
 		return "configured"
 	}
 	return secret[:shownPrefix]

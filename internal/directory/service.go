@@ -205,7 +205,7 @@ func (w *write) followOutcomes(l Link) error {
 }
 
 // lockGroup finds, locks and reads the group that a write is on, and authorises the caller on the locked row. A group that the
-// caller may not see is NOT_FOUND; for CDS, whose clients expect a refusal before an answer about existence, FORBIDDEN.
+// caller may not see is NOT_FOUND; behind the doors that refuse first, FORBIDDEN.
 func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db.Group, error) {
 	ids, err := w.findGroups(w.ctx, "input.group", true, []GroupRef{ref})
 	if err != nil {
@@ -259,16 +259,24 @@ func (w *write) authorise(g *db.Group, op Operation) error {
 	switch {
 	case d.Allowed:
 		return nil
-	case w.by.Via != DoorCDS && !decide(w.by, OperationGroupView, &at).Allowed:
+	case !refusesFirst(w.by.Via, op) && !decide(w.by, OperationGroupView, &at).Allowed:
 		return w.hidden(op)
 	}
 	return deny(w.by, d)
 }
 
+// refusesFirst reports whether a door's clients expect a refusal before an answer about existence: CDS's by its order of checks,
+// Entrust's since its permissions are held or not, whatever the group, and so are the roles that D4Science asks for.
+func refusesFirst(d Door, op Operation) bool {
+	return d == DoorCDS || d == DoorEntrust || ruleFor(d, op).role != ""
+}
+
+const noGroup = "There is no such group, or none that you may see."
+
 // hidden answers for a group that is not there, or not there for this caller.
-func (w *write) hidden(op Operation) error {
-	if d := decide(w.by, op, &standing{}); w.by.Via == DoorCDS && !d.Allowed {
-		return deny(w.by, d)
+func (r *reader) hidden(op Operation) error {
+	if d := decide(r.by, op, &standing{}); refusesFirst(r.by.Via, op) && !d.Allowed {
+		return deny(r.by, d)
 	}
-	return notFound("input.group", "There is no such group, or none that you may see.")
+	return notFound("input.group", noGroup)
 }

@@ -82,7 +82,7 @@ func (w *write) expiry(t *db.Token, e *TokenExpiration, at *time.Time) error {
 func (w *write) renew(t *db.Token) {
 	life, ok := map[string]time.Duration{string(TokenExpirationSession): sessionLife, string(TokenExpirationDaily): dailyLife}[t.Expiration]
 	if ok {
-		end := w.now.Add(life)
+		end := w.now.Add(life).UTC().Truncate(time.Microsecond) // as Postgres keeps it, and the change log with it
 		t.ExpiresAt = &end
 	}
 }
@@ -109,11 +109,19 @@ func (w *write) tokenOwner(t *db.Token, in CreateTokenInput) (*db.Group, *db.Use
 		return nil, nil, err
 	}
 	if u == nil {
-		return nil, nil, notFound("input.user", "There is no such user.")
+		return nil, nil, notFound("input.user", noUser)
 	}
 	t.UserID = &u.ID
-	return nil, u, w.mayHandle(u)
+	if err := w.mayHandle(u); err != nil {
+		if CodeOf(err) == Forbidden && !w.by.sees(u.ID) {
+			err = notFound("input.user", noUser)
+		}
+		return nil, nil, err
+	}
+	return nil, u, nil
 }
+
+const noUser = "There is no such user, or none that you may see."
 
 // mayHandle authorises the caller for the tokens of a user.
 func (w *write) mayHandle(u *db.User) error {
@@ -165,10 +173,10 @@ func (w *write) scopes(given []Permission) ([]string, error) {
 // RotateToken gives a token a new secret and a new life; the old secret lives on for the overlap.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (revoked).
 func (s *Service) RotateToken(ctx context.Context, by Caller, in RotateTokenInput, sel Selection) (*Payload, error) {
-	overlap := time.Duration(in.OverlapSeconds) * time.Second
-	if in.OverlapSeconds < 0 || overlap > maxOverlap {
+	if in.OverlapSeconds < 0 || in.OverlapSeconds > int(maxOverlap/time.Second) {
 		return nil, invalid("input.overlapSeconds", "It is 0 to %d.", int(maxOverlap/time.Second))
 	}
+	overlap := time.Duration(in.OverlapSeconds) * time.Second
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		t, g, u, err := w.lockToken(in.Token)
 		if err != nil {
@@ -212,15 +220,46 @@ func (w *write) withinOwnScopes(t *db.Token) error {
 func (s *Service) RevokeToken(ctx context.Context, by Caller, in RevokeTokenInput, sel Selection) (*Payload, error) {
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		t, g, u, err := w.lockToken(in.Token)
-		if err != nil || t.RevokedAt != nil {
+		if err != nil {
 			return err
 		}
-		before := imageOfToken(t)
-		if err := w.store.RevokeToken(w.ctx, t); err != nil {
-			return err
-		}
-		return w.change(ChangeKindTokenRevoked, g, u, before, imageOfToken(t))
+		return w.revoke(t, g, u)
 	})
+}
+
+// RevokeGroupToken ends the token of that number if it is one of the group's; any other number changes nothing.
+// Codes: NOT_FOUND (the group), FORBIDDEN.
+func (s *Service) RevokeGroupToken(ctx context.Context, by Caller, in RevokeGroupTokenInput, sel Selection) (*Payload, error) {
+	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		g, err := w.lockGroup(in.Group, OperationTokensEdit, nil)
+		if err != nil {
+			return err
+		}
+		w.out.group = nil
+		its := db.And(db.TokenGroup.Eq(g.ID.String()), db.TokenNumber.Eq(int64(number(in.Number))))
+		found, err := w.kinds.token.find(w.ctx, w.reader, its, Selection{})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		t, ok, err := w.store.LockToken(w.ctx, found[0].UUID)
+		if err != nil || !ok {
+			return err
+		}
+		w.out.token = &t.ID
+		return w.revoke(&t, g, nil)
+	})
+}
+
+// revoke ends a locked token, unless it was before.
+func (w *write) revoke(t *db.Token, g *db.Group, u *db.User) error {
+	if t.RevokedAt != nil {
+		return nil
+	}
+	before := imageOfToken(t)
+	if err := w.store.RevokeToken(w.ctx, t); err != nil {
+		return err
+	}
+	return w.change(ChangeKindTokenRevoked, g, u, before, imageOfToken(t))
 }
 
 // lockToken finds and locks a token and authorises the caller as for making one of its owner's.
@@ -278,7 +317,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 			return Caller{}, err
 		}
 	}
-	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID}}
+	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt}}
 	if c.User != nil {
 		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
 		by.Roles = rolesOf(c.User.Roles)

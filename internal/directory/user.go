@@ -75,26 +75,37 @@ func roleNames(roles []Role) []string {
 }
 
 // mayGiveRoles keeps roles in the hands of administrators: USERS_EDIT alone must not be a way to more.
+// A token gives no role that may do more than the token itself.
 func mayGiveRoles(by Caller, before, after []string) error {
-	if slices.Equal(before, after) || len(before)+len(after) == 0 || by.isAdministrator() {
+	if slices.Equal(before, after) || len(before)+len(after) == 0 {
 		return nil
 	}
-	return &Error{Code: Forbidden, Field: "input.roles", Message: "Only an ADMINISTRATOR gives or takes roles."}
+	if !by.isAdministrator() {
+		return &Error{Code: Forbidden, Field: "input.roles", Message: "Only an ADMINISTRATOR gives or takes roles."}
+	}
+	for _, r := range rolesOf(after) {
+		for _, p := range rolePermissions[r] {
+			if !by.scoped(p) && !slices.Contains(before, string(r)) {
+				return &Error{Code: Forbidden, Field: "input.roles", Message: fmt.Sprintf("The token that you use lacks the scope %s, which %s includes.", p, r)}
+			}
+		}
+	}
+	return nil
 }
 
 // UpdateUser changes what is given of a user: a field left out stays, null clears. An ADMINISTRATOR is changed by another alone.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT.
 func (s *Service) UpdateUser(ctx context.Context, by Caller, in UpdateUserInput, sel Selection) (*Payload, error) {
+	if err := kept("input.username", in.Username); err != nil {
+		return nil, err
+	}
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		u, err := w.lockUser(in.User)
 		if err != nil {
 			return err
 		}
 		before := *u
-		if in.Username.Set && in.Username.Value == nil {
-			return invalid("input.username", "A user has a name: it cannot be cleared.")
-		}
-		put(&u.Username, in.Username, "")
+		put(&u.Username, in.Username, u.Username)
 		put(&u.Email, in.Email, "")
 		put(&u.FullName, in.FullName, "")
 		if in.ExternalID.Set {
@@ -196,10 +207,16 @@ func (w *write) sameGroups(u *db.User, locked []*db.Group) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range append(member, admin...) {
-		if !slices.ContainsFunc(locked, func(g *db.Group) bool { return g.ID == id }) {
-			return db.ErrRetry
-		}
+	return amongLocked(append(member, admin...), locked)
+}
+
+func amongLocked(ids []uuid.UUID, locked []*db.Group) error {
+	known := make(map[uuid.UUID]bool, len(locked))
+	for _, g := range locked {
+		known[g.ID] = true
+	}
+	if slices.ContainsFunc(ids, func(id uuid.UUID) bool { return !known[id] }) {
+		return db.ErrRetry
 	}
 	return nil
 }
@@ -255,46 +272,72 @@ func (w *write) setUserGroups(in SetUserGroupsInput) error {
 	if d := decide(w.by, OperationMembersEdit, nil); w.by.Via == DoorEntrust && !d.Allowed {
 		return deny(w.by, d) // a permission, held or not, whatever the groups
 	}
+	ids, err := w.findGroups(w.ctx, "input.groups", false, mapped(in.Groups, func(g *GroupRef) GroupRef { return *g }))
+	if err != nil {
+		return err
+	}
 	u, err := w.findUser(w.ctx, "input.user", in.User)
 	if err != nil {
 		return err
 	}
-	if u == nil {
-		return notFound("input.user", "There is no such user.")
+	var have []uuid.UUID
+	if u != nil {
+		if have, _, err = w.store.GroupsOf(w.ctx, u.ID); err != nil {
+			return err
+		}
 	}
-	w.out.user = &u.ID
-	wanted, err := w.wantedGroups(in.Groups)
+	gs, err := w.lockGroups(slices.Concat(ids, have))
 	if err != nil {
 		return err
+	}
+	if u == nil || !w.knows(u, gs) {
+		return notFound("input.user", noUser)
+	}
+	wanted, err := wantedGroups(ids, gs)
+	if err != nil {
+		return err
+	}
+	if err := w.holdStill(u, gs); err != nil {
+		return err
+	}
+	w.out.user = &u.ID
+	return w.moveUser(u, gs, wanted)
+}
+
+// knows reports whether the caller may speak of a user at all: one who sees the user, or who may edit the members of one of the groups.
+func (w *write) knows(u *db.User, gs []*db.Group) bool {
+	return w.by.sees(u.ID) || slices.ContainsFunc(gs, func(g *db.Group) bool {
+		at := standingIn(w.by, *g)
+		return decide(w.by, OperationMembersEdit, &at).Allowed
+	})
+}
+
+// holdStill locks a user, so that nobody changes which groups it is a member of, and makes sure that nobody did before.
+func (w *write) holdStill(u *db.User, gs []*db.Group) error {
+	_, ok, err := w.store.LockUser(w.ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return notFound("input.user", "There is no such user.")
 	}
 	have, _, err := w.store.GroupsOf(w.ctx, u.ID)
 	if err != nil {
 		return err
 	}
-	var ids []uuid.UUID
-	for id := range wanted {
-		ids = append(ids, id)
-	}
-	gs, err := w.lockGroups(append(ids, have...))
-	if err != nil {
-		return err
-	}
-	if len(gs) < len(wanted) {
-		return notFound("input.groups", "A group was deleted meanwhile.")
-	}
-	return w.moveUser(u, gs, wanted)
+	return amongLocked(have, gs)
 }
 
-// wantedGroups finds the groups that the input names; the answer maps each to where it was named.
-func (w *write) wantedGroups(refs []*GroupRef) (map[uuid.UUID]int, error) {
-	ids, err := w.findGroups(w.ctx, "input.groups", false, mapped(refs, func(g *GroupRef) GroupRef { return *g }))
-	if err != nil {
-		return nil, err
+// wantedGroups maps each group that the input names to where it was named.
+func wantedGroups(ids []uuid.UUID, locked []*db.Group) (map[uuid.UUID]int, error) {
+	there := make(map[uuid.UUID]bool, len(locked))
+	for _, g := range locked {
+		there[g.ID] = true
 	}
 	wanted := make(map[uuid.UUID]int, len(ids))
 	for i, id := range ids {
-		if id == uuid.Nil {
-			return nil, notFound(at("input.groups", i), "There is no such group, or none that you may see.")
+		if !there[id] {
+			return nil, notFound(at("input.groups", i), noGroup)
 		}
 		if _, twice := wanted[id]; !twice {
 			wanted[id] = i
@@ -322,10 +365,8 @@ func (w *write) moveUser(u *db.User, gs []*db.Group, wanted map[uuid.UUID]int) e
 		case !want:
 			continue
 		}
-		if o.Result != MemberResultKept {
-			if err := w.authorise(g, OperationMembersEdit); err != nil {
-				return refield(err, at("input.groups", n))
-			}
+		if err := w.mayMove(g, o.Result, n); err != nil {
+			return err
 		}
 		w.out.groups = append(w.out.groups, o)
 	}
@@ -333,6 +374,22 @@ func (w *write) moveUser(u *db.User, gs []*db.Group, wanted map[uuid.UUID]int) e
 		return err
 	}
 	return w.join(u, joins)
+}
+
+// mayMove authorises what becomes of a membership in the n-th group of the input, or in one that the input leaves out.
+func (w *write) mayMove(g *db.Group, result MemberResult, n int) error {
+	op := OperationMembersEdit
+	if result == MemberResultKept {
+		op = OperationGroupView
+	}
+	err := w.authorise(g, op)
+	switch {
+	case err == nil, result == MemberResultKept && w.authorise(g, OperationMembersEdit) == nil:
+		return nil
+	case result == MemberResultRemoved:
+		return &Error{Code: Forbidden, Field: "input.groups", Message: "The user is in a group whose members you may not change."}
+	}
+	return refield(err, at("input.groups", n))
 }
 
 func (w *write) leave(u *db.User, gs []*db.Group) error {

@@ -34,6 +34,17 @@ func validName(field, v string) error {
 	return nil
 }
 
+// groupNamePatterns are what doors take for a group's new name. One that it has already passes: a group that was read through a
+// door can be written back through it.
+var groupNamePatterns = map[Door]*regexp.Regexp{DoorCDS: regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)}
+
+func validNewName(d Door, field, name string) error {
+	if p := groupNamePatterns[d]; p != nil && !p.MatchString(name) {
+		return invalid(field, "A new name matches %s.", p)
+	}
+	return nil
+}
+
 func validHandle(field, v string) error {
 	if !handlePattern.MatchString(v) {
 		return invalid(field, "A handle has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -.")

@@ -144,7 +144,7 @@ func (l *launcher) try(ctx context.Context) (*Postgres, error) {
 		return nil, err
 	}
 	p := newPostgres(dir, cmd.Process)
-	go p.watch(func() { <-ended })
+	go p.watch(func() { <-ended }) //nolint:errcheck // how it ended is in its log
 	if err := l.ready(ctx, p); err != nil {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 0)
 		defer cancel()

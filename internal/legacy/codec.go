@@ -1,9 +1,12 @@
 package legacy
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -19,6 +22,24 @@ func DecodeJSON(r *Request, v any) error {
 		return &directory.Error{Code: directory.Invalid, Field: "body", Message: "The body is not the JSON that is expected.", Cause: err}
 	}
 	return nil
+}
+
+// DecodeRequired is DecodeJSON for systems that take null for no body at all, and answer it as such.
+func DecodeRequired(r *Request, v any) error {
+	if string(bytes.TrimSpace(r.body)) == "null" {
+		return &directory.Error{Code: directory.Invalid, Field: "body", Message: "The body is null where something is expected."}
+	}
+	return DecodeJSON(r, v)
+}
+
+// UUID reads a UUID as these systems write them: 36 characters, in capitals or not. The other spellings that RFC 4122's readers
+// let through, in braces or without hyphens, are none.
+func UUID(text string) (uuid.UUID, bool) {
+	if len(text) != 36 {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
 }
 
 // WriteJSON answers with a status, a content type and a JSON body without a newline at its end.
@@ -59,12 +80,19 @@ func (r *Request) RequestID() string { return auth.RequestIDOf(r.Context()) }
 type Stream struct {
 	w           http.ResponseWriter
 	contentType string
+	head, tail  string
 	open        bool
 }
 
 // NewStream begins an array that is written as it is read.
 func NewStream(w http.ResponseWriter, contentType string) *Stream {
 	return &Stream{w: w, contentType: contentType}
+}
+
+// Within puts the array into an object: head ends with the array's key and a colon, tail with the object's brace.
+func (s *Stream) Within(head, tail string) *Stream {
+	s.head, s.tail = head, tail
+	return s
 }
 
 // Add writes an element.
@@ -83,9 +111,9 @@ func (s *Stream) Add(v any) error {
 
 // Close ends the array; one without elements is [].
 func (s *Stream) Close() error {
-	end := "]"
+	end := "]" + s.tail
 	if !s.open {
-		end = s.start() + "]"
+		end = s.start() + end
 	}
 	_, err := s.w.Write([]byte(end))
 	return err
@@ -95,5 +123,5 @@ func (s *Stream) start() string {
 	s.open = true
 	s.w.Header().Set("Content-Type", s.contentType)
 	s.w.WriteHeader(http.StatusOK)
-	return "["
+	return s.head + "["
 }

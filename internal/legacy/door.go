@@ -24,6 +24,9 @@ import (
 type Door struct {
 	Name   directory.Door
 	Routes []Route // the first that matches answers
+	// FirstPath makes the first pattern that fits a path the only one, whatever methods it has: /group/public hides a group of
+	// that name from every method of /group/{name}.
+	FirstPath bool
 	// Owns says which paths are the door's even where no route matches: it answers them with its own "no such route".
 	Owns func(segments []string) bool
 	// Credential finds the secret of a request; "" for none, false for something that is no credential at all.
@@ -65,7 +68,10 @@ func (r *Request) Var(name string) string { return r.vars[name] }
 func (r *Request) Body() []byte { return r.body }
 
 // RouteError says that no route matches: the path is unknown, or it is known and the method is not.
-type RouteError struct{ KnownPath bool }
+type RouteError struct {
+	KnownPath bool
+	Allow     []string // the methods that a known path has
+}
 
 func (e *RouteError) Error() string { return "no such route" }
 
@@ -160,7 +166,8 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w}
 	r := &Request{Request: hr, Base: base(hr) + m.Prefix}
-	route, known := m.match(hr.Method, segments, r)
+	route, allow := m.match(hr.Method, segments, r)
+	known := len(allow) > 0
 	defer func() {
 		if p := recover(); p != nil {
 			m.fail(rec, r, fmt.Errorf("panic: %v", p))
@@ -181,7 +188,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 		m.Preflight(rec, r)
 		return
 	case route.Handle == nil:
-		m.Fail(rec, r, &RouteError{KnownPath: known})
+		m.Fail(rec, r, &RouteError{KnownPath: known, Allow: allow})
 		return
 	}
 	if err := m.answer(rec, r, route); err != nil {
@@ -189,20 +196,22 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	}
 }
 
-// match finds the route of a request; known says that the path has routes, if not for this method.
-func (m *Mounted) match(method string, segments []string, r *Request) (found Route, known bool) {
+// match finds the route of a request, and the methods that its path has up to there: all of them if none is this one.
+func (m *Mounted) match(method string, segments []string, r *Request) (found Route, allow []string) {
+	pattern := ""
 	for _, c := range m.routes {
 		vars, ok := fits(c.segments, segments)
-		if !ok {
+		if !ok || (m.FirstPath && pattern != "" && c.Pattern != pattern) {
 			continue
 		}
-		known = true
+		pattern = c.Pattern
+		allow = append(allow, c.Method)
 		if c.Method == method {
 			r.vars = vars
-			return c.Route, true
+			return c.Route, allow
 		}
 	}
-	return Route{}, known
+	return Route{}, allow
 }
 
 func fits(pattern, segments []string) (map[string]string, bool) {

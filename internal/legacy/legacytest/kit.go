@@ -101,6 +101,9 @@ func runFile(t *testing.T, k Kit, file string) {
 		}
 	}
 	w.checkDocumented()
+	for _, p := range w.Problems() {
+		t.Errorf("%s: the door logged %s", file, p)
+	}
 	if *update && s.String() != string(text) {
 		if err := os.WriteFile(file, []byte(s.String()), 0o644); err != nil { //nolint:gosec // a file of the repository
 			t.Fatal(err)

@@ -30,8 +30,14 @@ func (w *World) masked(answer string) string {
 	for _, m := range append(append([]Mask{}, w.kit.Masks...), masks...) {
 		answer = w.apply(m, answer)
 	}
-	return answer
+	head, body, _ := strings.Cut(answer, "\n\n")
+	if strings.Contains(body, "{{time}}") { // whose fraction may have fewer digits
+		head = lengthLine.ReplaceAllString(head, "Content-Length: {{length}}")
+	}
+	return head + "\n\n" + body
 }
+
+var lengthLine = regexp.MustCompile(`(?m)^Content-Length: \d+$`)
 
 func (w *World) apply(m Mask, text string) string {
 	var b strings.Builder

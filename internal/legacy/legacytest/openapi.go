@@ -2,7 +2,6 @@ package legacytest
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -23,31 +22,35 @@ type openAPI struct {
 	} `json:"components"`
 }
 
-// CheckOpenAPI holds a door's fragment of the OpenAPI document against its routes: the same paths, methods and operations, at
-// least one response each, and no reference that leads nowhere.
+// CheckOpenAPI holds a door's fragment of the OpenAPI document against its routes: the same paths and methods, an
+// operationId and a response each, and no reference that leads nowhere.
 func CheckOpenAPI(t *testing.T, d legacy.Door, doc []byte) {
 	t.Helper()
 	var o openAPI
 	if err := json.Unmarshal(doc, &o); err != nil {
 		t.Fatal(err)
 	}
-	documented, mounted := map[string]string{}, map[string]string{}
+	documented, mounted, ids := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for path, methods := range o.Paths {
 		for method, op := range methods {
 			if method == "parameters" {
 				continue
 			}
-			documented[strings.ToUpper(method)+" "+path] = op.OperationID
+			documented[strings.ToUpper(method)+" "+path] = true
+			if op.OperationID == "" || ids[op.OperationID] {
+				t.Errorf("%s %s: the operationId %q is empty or there twice", method, path, op.OperationID)
+			}
+			ids[op.OperationID] = true
 			if len(op.Responses) == 0 {
 				t.Errorf("%s %s documents no response", method, path)
 			}
 		}
 	}
 	for _, r := range d.Routes {
-		mounted[r.Method+" "+r.Pattern] = r.Operation
+		mounted[r.Method+" "+r.Pattern] = true
 	}
 	if !maps.Equal(documented, mounted) {
-		t.Errorf("documented and mounted routes differ:\n documented %v\n mounted    %v", lines(documented), lines(mounted))
+		t.Errorf("documented and mounted routes differ:\n documented %v\n mounted    %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(mounted)))
 	}
 	for ref := range references(string(doc)) {
 		if _, ok := o.Components.Schemas[ref]; !ok {
@@ -68,15 +71,6 @@ func references(doc string) map[string]bool {
 	return refs
 }
 
-func lines(m map[string]string) []string {
-	var out []string
-	for k, v := range m {
-		out = append(out, fmt.Sprintf("%s=%s", k, v))
-	}
-	slices.Sort(out)
-	return out
-}
-
 // checkDocumented holds the statuses that the scenario saw against the document.
 func (w *World) checkDocumented() {
 	if w.kit.OpenAPI == nil {
@@ -85,15 +79,11 @@ func (w *World) checkDocumented() {
 	var o openAPI
 	w.must(json.Unmarshal(w.kit.OpenAPI, &o))
 	for _, e := range w.Seen() {
-		for _, r := range w.Door.Routes {
-			if e.Operation == "" || r.Operation != e.Operation {
-				continue
-			}
+		if e.Operation != "" && !slices.ContainsFunc(w.Door.Routes, func(r legacy.Route) bool {
 			responses := o.Paths[r.Pattern][strings.ToLower(r.Method)].Responses
-			if _, ok := responses[strconv.Itoa(e.Status)]; !ok && responses["default"] == nil {
-				w.T.Errorf("%s %s answered %d, which the OpenAPI document does not name", r.Method, r.Pattern, e.Status)
-			}
-			break
+			return r.Operation == e.Operation && (responses[strconv.Itoa(e.Status)] != nil || responses["default"] != nil)
+		}) {
+			w.T.Errorf("%s answered %d, which the OpenAPI document does not name", e.Operation, e.Status)
 		}
 	}
 }

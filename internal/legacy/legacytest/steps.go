@@ -12,7 +12,7 @@ import (
 // steps are the @ lines that every door has:
 //
 //	@user alice [fullName=…] [email=…] [externalId=…] [roles=A,B] [scopes=A,B]   a user with a token of that scopes; without scopes, of all
-//	@group acme [description=…] [handle=…] [externalId=…] [accessType=…] [folderOwner=user] [useDefaultStorage=false] [public]
+//	@group acme [description=…] [handle=…] [externalId=…] [accessType=…] [folderOwner=user] [useDefaultStorage=false] [public] [type=DIRECTORY]
 //	            [members=a,b] [admins=c] [tags=key:value,…]
 //	@token ci group=acme|user=alice [scopes=A,B] [description=…] [expiration=SESSION]
 //	@revoke ci                       ends the token that @token or @user made
@@ -20,7 +20,7 @@ import (
 //	@action build [group=acme] [type=BUILTIN] [description=…] [requirements=JSON] [parameters=JSON] [disabled] [deprecated]
 //	@model go group=acme [type=DOCKER] [docker=JSON] [virtualMachine=JSON] [capabilities=JSON] [disabled] [restricted] [deprecated] [by=alice]
 //	@name acme {{uuid-3}}            gives a value a name of its own
-//	@capture etag Etag: (.*)         gives what a pattern finds in the answer before a name, for requests
+//	@capture etag Etag: (.*)         gives what a pattern finds in the answer before a name, for requests; write . for a quote
 //
 // A user, group or token x has the names x.uuid, x.UUID (in capitals), x.id (its TypeID), x.number; a user and a token
 // x.secret too, and a user x.token.uuid, x.token.id and x.token.number.
@@ -98,7 +98,7 @@ func groupStep(w *World, args []string) {
 	name, o := args[0], options(args[1:])
 	in := directory.CreateGroupInput{Name: name, Handle: opt(o, "handle"), Description: opt(o, "description"), ExternalID: opt(o, "externalId"),
 		Public: flagged(o, "public"), UseDefaultStorage: flagged(o, "useDefaultStorage"), Members: usersNamed(o["members"]), Admins: usersNamed(o["admins"]),
-		AccessType: (*directory.AccessType)(opt(o, "accessType"))}
+		AccessType: (*directory.AccessType)(opt(o, "accessType")), Type: directory.GroupType(o["type"])}
 	if owner := opt(o, "folderOwner"); owner != nil {
 		in.FolderOwner = &directory.UserRef{Username: owner}
 	}
