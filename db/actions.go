@@ -74,7 +74,7 @@ func (s *Store) PutAction(ctx context.Context, a *Action) (created bool, err err
 
 // DeleteAction removes an action.
 func (s *Store) DeleteAction(ctx context.Context, id uuid.UUID) error {
-	_, err := s.exec(ctx, "DELETE FROM actions WHERE id = $1::uuid", id.String())
+	err := s.exec(ctx, "DELETE FROM actions WHERE id = $1::uuid", id.String())
 	return err
 }
 
@@ -161,7 +161,7 @@ func (s *Store) PutWorkerModel(ctx context.Context, m *WorkerModel) (created boo
 
 // DeleteWorkerModel removes a worker model.
 func (s *Store) DeleteWorkerModel(ctx context.Context, id uuid.UUID) error {
-	_, err := s.exec(ctx, "DELETE FROM worker_models WHERE id = $1::uuid", id.String())
+	err := s.exec(ctx, "DELETE FROM worker_models WHERE id = $1::uuid", id.String())
 	return err
 }
 

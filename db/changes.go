@@ -163,7 +163,7 @@ func (s *Store) Setting(ctx context.Context, key string) (string, error) {
 
 // SettingOr reads a fact about this database, and writes it first if nobody has: all callers get the same answer.
 func (s *Store) SettingOr(ctx context.Context, key, value string) (string, error) {
-	_, err := s.exec(ctx, "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", key, value)
+	err := s.exec(ctx, "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", key, value)
 	if err != nil {
 		return "", err
 	}

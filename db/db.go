@@ -140,14 +140,10 @@ func (s *Store) queryRow(ctx context.Context, text string, args []any, dest ...a
 	return true, translate(rows.Close())
 }
 
-// exec runs a statement for its effect and says how many rows it touched.
-func (s *Store) exec(ctx context.Context, text string, args ...any) (int, error) {
-	r, err := s.raw(ctx, text).ExecContext(ctx, text, args...)
-	if err != nil {
-		return 0, translate(err)
-	}
-	n, err := r.RowsAffected()
-	return int(n), translate(err)
+// exec runs a statement for its effect.
+func (s *Store) exec(ctx context.Context, text string, args ...any) error {
+	_, err := s.raw(ctx, text).ExecContext(ctx, text, args...)
+	return translate(err)
 }
 
 // each runs a statement and hands every row to scan.

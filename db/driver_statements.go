@@ -210,9 +210,9 @@ func (r *safeRows) Next(dest []driver.Value) error {
 // at the end is an error of the server's.
 func (r *safeRows) Close() error {
 	for {
-		switch err := r.Next(nil); err { //nolint:errorlint // see Next
+		switch err := r.Next(nil); err {
 		case nil:
-		case io.EOF:
+		case io.EOF: //nolint:errorlint // see Next
 			return nil
 		default:
 			return err

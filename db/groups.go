@@ -108,12 +108,13 @@ func GroupHasAdmin(user uuid.UUID) Cond {
 	return cond("g.id IN (SELECT f.group_id FROM admins f WHERE f.user_id = ?::uuid)", user.String())
 }
 
-// GroupHasMemberWhere and GroupHasAdminWhere hold for groups with a member now, or an admin, for whom a condition on users holds.
+// GroupHasMemberWhere holds for groups with a member now for whom a condition on users holds.
 func GroupHasMemberWhere(user Cond) Cond {
 	return cond("g.id IN (SELECT f.group_id FROM members f JOIN users u ON u.id = f.user_id WHERE (f.expires_at IS NULL OR f.expires_at > now()) AND "+
 		user.text+")", user.args...)
 }
 
+// GroupHasAdminWhere holds for groups with an admin for whom a condition on users holds.
 func GroupHasAdminWhere(user Cond) Cond {
 	return cond("g.id IN (SELECT f.group_id FROM admins f JOIN users u ON u.id = f.user_id WHERE "+user.text+")", user.args...)
 }
@@ -137,7 +138,7 @@ func GroupHasPerson(text string) Cond {
 
 // LockGroups locks the groups for writing, in the order of their ids so that two callers cannot deadlock.
 func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID) error {
-	_, err := s.exec(ctx, "SELECT id FROM groups WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", UUIDs(ids))
+	err := s.exec(ctx, "SELECT id FROM groups WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", UUIDs(ids))
 	return err
 }
 
@@ -168,7 +169,7 @@ func (s *Store) InsertGroup(ctx context.Context, g *Group) error {
 
 // UpdateGroup writes the group's own fields.
 func (s *Store) UpdateGroup(ctx context.Context, g *Group) error {
-	_, err := s.exec(ctx, `UPDATE groups SET name = $2, description = $3, external_id = $4, access_type = $5, folder_owner = $6::uuid,
+	err := s.exec(ctx, `UPDATE groups SET name = $2, description = $3, external_id = $4, access_type = $5, folder_owner = $6::uuid,
 		use_default_storage = $7, public = $8, tags = $9::jsonb, type = $10 WHERE id = $1::uuid`,
 		g.ID.String(), g.Name, g.Description, g.ExternalID, g.AccessType, uuidArg(g.FolderOwner), g.UseDefaultStorage, g.Public,
 		string(g.Tags), g.Type)
@@ -187,7 +188,7 @@ func (s *Store) TouchGroups(ctx context.Context, ts []Touched) error {
 	for i, t := range ts {
 		ids[i], members[i], admins[i] = t.Group, t.Members, t.Admins
 	}
-	_, err := s.exec(ctx, `UPDATE groups g SET member_count = g.member_count + d.members, admin_count = g.admin_count + d.admins,
+	err := s.exec(ctx, `UPDATE groups g SET member_count = g.member_count + d.members, admin_count = g.admin_count + d.admins,
 		version = g.version + 1, updated_at = now()
 		FROM unnest($1::uuid[], $2::int[], $3::int[]) d(id, members, admins) WHERE g.id = d.id`, UUIDs(ids), ints(members), ints(admins))
 	return err
@@ -195,7 +196,7 @@ func (s *Store) TouchGroups(ctx context.Context, ts []Touched) error {
 
 // DeleteGroup removes the group, and with it its members, admins, tokens, actions and worker models.
 func (s *Store) DeleteGroup(ctx context.Context, id uuid.UUID) error {
-	_, err := s.exec(ctx, "DELETE FROM groups WHERE id = $1::uuid", id.String())
+	err := s.exec(ctx, "DELETE FROM groups WHERE id = $1::uuid", id.String())
 	return err
 }
 
@@ -252,7 +253,7 @@ func (s *Store) FindGroups(ctx context.Context, refs []GroupRef) ([]uuid.UUID, e
 
 // CountGroup sets the counters of a group that this transaction made.
 func (s *Store) CountGroup(ctx context.Context, t Touched) error {
-	_, err := s.exec(ctx, "UPDATE groups SET member_count = $2, admin_count = $3 WHERE id = $1::uuid", t.Group.String(), int64(t.Members), int64(t.Admins))
+	err := s.exec(ctx, "UPDATE groups SET member_count = $2, admin_count = $3 WHERE id = $1::uuid", t.Group.String(), int64(t.Members), int64(t.Admins))
 	return err
 }
 

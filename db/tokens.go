@@ -132,14 +132,14 @@ func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bo
 
 // TouchToken writes the last use of a token, unless somebody did within the minute.
 func (s *Store) TouchToken(ctx context.Context, id uuid.UUID) error {
-	_, err := s.exec(ctx, `UPDATE tokens SET last_used_at = now()
+	err := s.exec(ctx, `UPDATE tokens SET last_used_at = now()
 		WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`, id.String())
 	return err
 }
 
 // RotateToken replaces the secret; the old one lives on for the overlap.
 func (s *Store) RotateToken(ctx context.Context, t *Token, hash []byte, overlap time.Duration) error {
-	_, err := s.exec(ctx, `UPDATE tokens SET previous_hash = CASE WHEN $3::int > 0 THEN hash END,
+	err := s.exec(ctx, `UPDATE tokens SET previous_hash = CASE WHEN $3::int > 0 THEN hash END,
 		previous_until = CASE WHEN $3::int > 0 THEN now() + make_interval(secs => $3::int) END,
 		hash = $2::bytea, prefix = $4, expires_at = $5::timestamptz WHERE id = $1::uuid`,
 		t.ID.String(), hash, int64(overlap/time.Second), t.Prefix, timeArg(t.ExpiresAt))

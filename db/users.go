@@ -168,14 +168,14 @@ func (s *Store) LockUser(ctx context.Context, id uuid.UUID) (User, bool, error) 
 
 // UpdateUser writes the user's fields; a new name reaches members and admins through their foreign keys.
 func (s *Store) UpdateUser(ctx context.Context, u *User) error {
-	_, err := s.exec(ctx, `UPDATE users SET username = $2, username_key = lower($2), email = $3, full_name = $4, external_id = $5,
+	err := s.exec(ctx, `UPDATE users SET username = $2, username_key = lower($2), email = $3, full_name = $4, external_id = $5,
 		roles = $6::text[] WHERE id = $1::uuid`, u.ID.String(), u.Username, u.Email, u.FullName, u.ExternalID, Strings(u.Roles))
 	return err
 }
 
 // DeleteUser removes the user; its memberships, admin rows and tokens go with it.
 func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) error {
-	_, err := s.exec(ctx, "DELETE FROM users WHERE id = $1::uuid", id.String())
+	err := s.exec(ctx, "DELETE FROM users WHERE id = $1::uuid", id.String())
 	return err
 }
 

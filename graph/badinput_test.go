@@ -29,7 +29,9 @@ func write(name, op string, input m, code, field string) bad {
 }
 
 // read is a bad query.
-func read(name, query, code, field string) bad { return bad{name: name, query: query, code: code, field: field} }
+func read(name, query, code, field string) bad {
+	return bad{name: name, query: query, code: code, field: field}
+}
 
 // ask is a bad query whose one variable is $v.
 func ask(name, typ, query string, v any, code, field string) bad {
@@ -175,7 +177,7 @@ func (a *api) badCursors(t *testing.T) []bad {
 		groups("of another order", after(created)), groups("of the other direction", after(name)+`, orderBy: {field: NAME, direction: DESC}`),
 		groups("of a longer order", after(name)+`, orderBy: [{field: NAME}, {field: CREATED_AT}]`),
 		groups("of another filter", after(name)+`, filter: {public: true}`),
-		groups("made up", after(forge(t, created, "yesterday", "01890a5d-ac96-774b-bcce-b302099a8057"))+`, orderBy: {field: CREATED_AT}`),
+		groups("made up", after(forge(t, created, "never", "01890a5d-ac96-774b-bcce-b302099a8057"))+`, orderBy: {field: CREATED_AT}`),
 		groups("made up with NUL", after(forge(t, name, "a\x00b", "01890a5d-ac96-774b-bcce-b302099a8057"))),
 		groups("made up with no UUID", `before: "`+forge(t, name, "a", "b")+`"`),
 		groups("made up with one value", after(forge(t, name, "a"))), groups("made up with three", after(forge(t, name, "a", "b", "c"))),

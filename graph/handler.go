@@ -129,9 +129,12 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := directory.AsError(err)
 	status := http.StatusServiceUnavailable
-	if e.Code == directory.Unauthenticated {
+	switch e.Code {
+	case directory.Unauthenticated:
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", `Bearer realm="roster"`)
+	case directory.Internal:
+		status = http.StatusInternalServerError
 	}
 	refuseWith(w, r, status, e)
 }

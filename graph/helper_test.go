@@ -48,7 +48,7 @@ func serveAPI(t testing.TB, url string, o db.Options) *api {
 	}
 	t.Cleanup(func() { _ = beside.Close() })
 	dir := rostertest.DirectoryOn(t, store)
-	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Introspection: true})
+	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler), Introspection: true})
 	srv := httptest.NewServer(auth.RequestIDs(h))
 	t.Cleanup(srv.Close)
 	return &api{Server: srv, dir: dir, token: rostertest.AdminSecret, sql: beside}

@@ -258,7 +258,7 @@ func (p connectionPart) write(b []byte, v any) ([]byte, bool) {
 func nodesWriter(of part) func(b []byte, c directory.AnyPage) ([]byte, bool) {
 	return func(b []byte, c directory.AnyPage) ([]byte, bool) {
 		b = append(b, '[')
-		ok := true
+		var ok bool
 		for i := range c.Len() {
 			if i > 0 {
 				b = append(b, ',')
@@ -294,7 +294,7 @@ func (r *renderer) edges(def *ast.Definition, set ast.SelectionSet) (func(b []by
 	}
 	return func(b []byte, c directory.AnyPage) ([]byte, bool) {
 		b = append(b, '[')
-		ok := true
+		var ok bool
 		for i := range c.Len() {
 			if i > 0 {
 				b = append(b, ',')

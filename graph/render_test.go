@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -71,7 +70,7 @@ func newPair(t testing.TB) *pair {
 	t.Helper()
 	dir := rostertest.DirectoryOn(t, rostertest.Store(t, db.Options{}))
 	p := &pair{}
-	c := HandlerConfig{Directory: dir, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	c := HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler)}
 	p.fast = auth.RequestIDs(NewHandler(c))
 	c.executor = true
 	p.slow = auth.RequestIDs(NewHandler(c))

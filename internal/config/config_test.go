@@ -219,3 +219,26 @@ func TestSearchable(t *testing.T) {
 		t.Error("wrong about who may pass")
 	}
 }
+
+// The README's table is the table's.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for _, s := range new(Config).settings(env()) {
+		flag := "|"
+		if s.flag != "" {
+			flag = "| `-" + s.flag + "`"
+		}
+		if row := "\n" + flag + " | `" + s.env + "` | "; !strings.Contains(string(text), row) {
+			t.Errorf("the README lacks %s", row)
+		}
+		rows++
+	}
+	if n := strings.Count(string(text), "\n| ") - 2; n != rows {
+		t.Errorf("the README's table has %d rows, for %d settings", n, rows)
+	}
+}

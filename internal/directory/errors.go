@@ -78,8 +78,8 @@ func exceeded(field, format string, args ...any) *Error {
 	return &Error{Code: LimitExceeded, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-func notFound(field, format string, args ...any) *Error {
-	return &Error{Code: NotFound, Field: field, Message: fmt.Sprintf(format, args...)}
+func notFound(field, message string) *Error {
+	return &Error{Code: NotFound, Field: field, Message: message}
 }
 
 func forbidden(message string) *Error { return &Error{Code: Forbidden, Message: message} }

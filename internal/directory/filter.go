@@ -267,8 +267,10 @@ func changeFilter(filter any) (db.Cond, error) {
 		}
 		cs = append(cs, db.ChangeOfUser(ref))
 	}
-	if len(c.Kinds) > MaxFilterList || len(c.Via) > MaxFilterList {
-		return db.None, exceeded("filter", "At most %d values.", MaxFilterList)
+	for field, n := range map[string]int{"filter.kinds": len(c.Kinds), "filter.via": len(c.Via)} {
+		if n > MaxFilterList {
+			return db.None, exceeded(field, "At most %d values.", MaxFilterList)
+		}
 	}
 	if c.Kinds != nil {
 		cs = append(cs, db.ChangeKind.In(db.Strings(texts(c.Kinds))))

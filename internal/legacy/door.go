@@ -130,7 +130,7 @@ func Serve(doors []*Mounted, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, d := range doors {
 			if segments, ok := d.claims(r); ok {
-				d.serve(w, r, segments)
+				d.serve(w, r, segments) //nolint:contextcheck // the request carries it
 				return
 			}
 		}

@@ -95,7 +95,9 @@ func reference(document []byte) ([]byte, error) {
 		}
 	}
 	for _, ops := range byTag {
-		slices.SortFunc(ops, func(a, b operation) int { return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method)) })
+		slices.SortFunc(ops, func(a, b operation) int {
+			return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
+		})
 	}
 	schemas := map[string]string{}
 	for name, raw := range doc.Components.Schemas {

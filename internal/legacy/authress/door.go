@@ -9,7 +9,6 @@ package authress
 
 import (
 	_ "embed"
-	"net/http"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -42,7 +41,7 @@ func New(dir *directory.Service) legacy.Door {
 			{Operation: "delete_group", Method: "DELETE", Pattern: "/v1/groups/{groupId}", Handle: d.remove},
 		},
 		Owns:       func(segments []string) bool { return segments[0] == "v1" },
-		Credential: func(r *http.Request) (string, bool) { return auth.Bearer(r) },
+		Credential: auth.Bearer,
 		Fail:       fail,
 		Preflight:  preflight,
 		Before:     allowOrigin,

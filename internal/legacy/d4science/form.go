@@ -68,7 +68,7 @@ func parseMultipart(body []byte, boundary string) (url.Values, error) {
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		p, err := parts.NextPart()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // a truncated form is an EOF that is wrapped
 			return form, nil
 		}
 		if err != nil {

@@ -105,7 +105,7 @@ func readCall(w []string) (condition, []string, bool) {
 
 func isText(w string) bool { return w[0] == '\'' }
 
-func isName(w string) bool { return !isText(w) && !strings.Contains("(),", w) }
+func isName(w string) bool { return !isText(w) && !strings.Contains("(),", w) } //nolint:gocritic // the word is one of these
 
 func unquote(text string) string { return strings.ReplaceAll(text[1:len(text)-1], "''", "'") }
 

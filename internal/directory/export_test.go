@@ -1,0 +1,37 @@
+package directory
+
+import "github.com/google/uuid"
+
+// What the tests of package directory_test see of the inside.
+
+// Decide is decide for a caller on no group.
+func Decide(by Caller, op Operation) AccessDecision { return decide(by, op, nil) }
+
+// DecideOn is decide for a caller with this standing in a group.
+func DecideOn(by Caller, op Operation, public, member, admin, imported bool) AccessDecision {
+	return decide(by, op, &standing{public: public, member: member, admin: admin, imported: imported})
+}
+
+var (
+	AccessRules  = accessRules
+	DoorRules    = doorRules
+	EncodeCursor = encodeCursor
+	DecodeCursor = decodeCursor
+	NewSecret    = newSecret
+	Plausible    = plausible
+	Explain      = explain
+	Constraints  = constraints
+)
+
+// Prefixes of all ids.
+var Prefixes = []string{groupPrefix, userPrefix, tokenPrefix, memberPrefix, adminPrefix, changePrefix, actionPrefix, workerModelPrefix}
+
+// TypeID and ParseID spell ids and read them.
+func TypeID(prefix string, id uuid.UUID) string { return typeID(prefix, id) }
+
+func ParseID(text string) (string, uuid.UUID, error) { return parseID("id", text) }
+
+// ChangeID and ChangePlace are ids that spell places of the log.
+func ChangeID(tx uint64, seq int64) uuid.UUID { return changeID(tx, seq) }
+
+func ChangePlace(id uuid.UUID) (uint64, int64) { return changePlace(id) }
