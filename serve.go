@@ -77,7 +77,7 @@ func (p *program) welcome(addr net.Addr, secret string) {
 	if !ip.IsLoopback() {
 		p.log.Warn("listening beyond this machine without TLS: put a proxy that speaks it in front", "addr", addr.String())
 	}
-	if strings.ContainsAny(p.config.AdminToken.Reveal(), "\t\r\n") || strings.TrimSpace(p.config.AdminToken.Reveal()) != p.config.AdminToken.Reveal() {
+	if t := p.config.AdminToken.Reveal(); strings.TrimSpace(t) != t || strings.ContainsAny(t, "\r\n") {
 		p.log.Warn("ROSTER_ADMIN_TOKEN has white space that no Authorization header can carry")
 	}
 	at := addr.String()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -273,40 +272,5 @@ func TestNotReadyWithoutDatabase(t *testing.T) {
 	s.draining.Store(true)
 	if got := s.notReady(t.Context()); got != "the server is ending" {
 		t.Error(got)
-	}
-}
-
-// Pages of other origins may call if they are named, and no others.
-func TestCrossOrigin(t *testing.T) {
-	t.Parallel()
-	database := emptyDatabase(t)
-	preflight := func(r *running, origin string) string {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, r.url+"/graphql", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Origin", origin)
-		req.Header.Set("Access-Control-Request-Method", "POST")
-		req.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		return res.Header.Get("Access-Control-Allow-Origin") + " " + res.Header.Get("Access-Control-Allow-Headers")
-	}
-	r := start(t, settings{"DATABASE_URL": database, "ROSTER_CORS_ORIGINS": "https://one.example, https://two.example:8443"})
-	for origin, want := range map[string]string{
-		"https://one.example":      "https://one.example authorization,content-type,idempotency-key",
-		"https://two.example:8443": "https://two.example:8443 authorization,content-type,idempotency-key",
-		"https://evil.example":     " ",
-		"http://one.example":       " ",
-	} {
-		if got := preflight(r, origin); got != want {
-			t.Errorf("%s: %s", origin, got)
-		}
-	}
-	if got := preflight(start(t, settings{"DATABASE_URL": database}), "https://one.example"); got != " " {
-		t.Errorf("without origins: %s", got)
 	}
 }

@@ -93,7 +93,14 @@ func (w *write) firstAdmin(old []db.Token) (*db.User, error) {
 		}
 		if found == nil {
 			u := db.User{ID: newID(), Username: name, FullName: "First administrator", Roles: []string{string(RoleAdministrator)}}
-			return &u, w.insertUsers([]db.User{u})
+			gathered := len(w.out.changes)
+			if err := w.insertUsers([]db.User{u}); err != nil {
+				return nil, err
+			}
+			if len(w.out.changes) == gathered {
+				return nil, db.ErrRetry // another process that starts was faster: its token is there now
+			}
+			return &u, nil
 		}
 		if (Caller{Roles: rolesOf(found.Roles)}).isAdministrator() {
 			return found, nil

@@ -18,7 +18,7 @@ var (
 	EncodeCursor = encodeCursor
 	DecodeCursor = decodeCursor
 	NewSecret    = newSecret
-	Plausible    = plausible
+	Ours         = ours
 	Explain      = explain
 	Constraints  = constraints
 )

@@ -80,6 +80,8 @@ type (
 		AtMost          *int
 		ExpectedVersion *int
 		DryRun          bool
+
+		AdminsStay bool // members who are among Admins stay members: CDS, which lists a user once, asks for it, the API does not
 	}
 	SetUserGroupsInput struct {
 		User   UserRef

@@ -17,14 +17,15 @@ type ReplaceGroupInput struct {
 	OnUnknownUser OnUnknownUser
 	// UnmodifiedSince refuses with CONFLICT on the field unmodifiedSince if the group was changed after that second.
 	UnmodifiedSince *time.Time
-	// Distinct refuses a user who is named twice, in one list or in both: in CDS one is an admin or an ordinary member.
+	// Distinct refuses a user who is named twice, in one list or in both: in CDS one is an admin or an ordinary member. So an admin
+	// who is a member too is not among the members that its clients read and write back, and stays one.
 	Distinct bool
 }
 
 // ReplaceGroup changes fields of a group and replaces its members and admins, in one transaction; it may leave no admin.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (name, externalId, version, unmodifiedSince), LIMIT_EXCEEDED.
 func (s *Service) ReplaceGroup(ctx context.Context, by Caller, in ReplaceGroupInput, sel Selection) (*Payload, error) {
-	people := SetMembersInput{Members: in.Members, Admins: in.Admins, OnUnknownUser: in.OnUnknownUser}
+	people := SetMembersInput{Members: in.Members, Admins: in.Admins, OnUnknownUser: in.OnUnknownUser, AdminsStay: in.Distinct}
 	if err := validSetMembers(people); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"maps"
 	"testing"
 
 	"roster/internal/directory"
@@ -97,5 +98,25 @@ func TestAdminsOfDoors(t *testing.T) {
 	}
 	if _, err = dir.RemoveAdmins(t.Context(), by, directory.RemoveAdminsInput{Group: group, Users: usersNamed("ben"), AdminsOnly: true}, directory.Selection{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A CDS client that writes back what it read, where an admin is not repeated among the users, takes no membership away.
+func TestDistinctAdminsStayMembers(t *testing.T) {
+	t.Parallel()
+	dir := rostertest.Directory(t)
+	put(t, dir, directory.System(), directory.PutGroupInput{Name: "g", Members: usersNamed("ann", "bob", "eve"), Admins: usersNamed("ann"),
+		OnUnknownUser: directory.OnUnknownUserCreate})
+	by := rostertest.Admin(t, dir, directory.DoorCDS)
+	p, err := dir.ReplaceGroup(t.Context(), by, directory.ReplaceGroupInput{
+		UpdateGroupInput: directory.UpdateGroupInput{Group: directory.GroupByName("g"), Name: directory.Some("renamed")},
+		Members:          usersNamed("bob"), Admins: usersNamed("ann"), Distinct: true,
+	}, directory.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[directory.ChangeKind]int{directory.ChangeKindGroupUpdated: 1, directory.ChangeKindMemberRemoved: 1}
+	if got := p.Changed(); !maps.Equal(got, want) {
+		t.Errorf("changed %v, want %v: eve leaves, ann stays a member and an admin", got, want)
 	}
 }
