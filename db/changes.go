@@ -161,6 +161,11 @@ func (s *Store) Setting(ctx context.Context, key string) (string, error) {
 	return v, err
 }
 
+// LockSettings has transactions that decide on the facts of this database take turns.
+func (s *Store) LockSettings(ctx context.Context) error {
+	return s.exec(ctx, "SELECT 1 FROM settings WHERE key = 'epoch' FOR UPDATE")
+}
+
 // SettingOr reads a fact about this database, and writes it first if nobody has: all callers get the same answer.
 func (s *Store) SettingOr(ctx context.Context, key, value string) (string, error) {
 	err := s.exec(ctx, "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", key, value)

@@ -32,6 +32,9 @@ func TokenKey(ctx context.Context, store *db.Store) ([]byte, error) {
 func (s *Service) EnsureAdmin(ctx context.Context, configured string) (secret string, err error) {
 	_, err = s.write(ctx, System(), false, Selection{}, func(w *write) error {
 		secret = "" // the transaction may be repeated
+		if err := w.store.LockSettings(w.ctx); err != nil { // servers that start at once do this in turn
+			return err
+		}
 		old, err := w.store.FirstAdminTokens(w.ctx)
 		if err != nil {
 			return err
@@ -93,14 +96,7 @@ func (w *write) firstAdmin(old []db.Token) (*db.User, error) {
 		}
 		if found == nil {
 			u := db.User{ID: newID(), Username: name, FullName: "First administrator", Roles: []string{string(RoleAdministrator)}}
-			gathered := len(w.out.changes)
-			if err := w.insertUsers([]db.User{u}); err != nil {
-				return nil, err
-			}
-			if len(w.out.changes) == gathered {
-				return nil, db.ErrRetry // another process that starts was faster: its token is there now
-			}
-			return &u, nil
+			return &u, w.insertUsers([]db.User{u})
 		}
 		if (Caller{Roles: rolesOf(found.Roles)}).isAdministrator() {
 			return found, nil

@@ -60,33 +60,33 @@ func changesOf(t testing.TB, p *directory.Payload) []*directory.Change {
 	return cs
 }
 
-// place is where a change is in the log.
-type place struct {
+// logPlace is where a change is in the log.
+type logPlace struct {
 	tx  uint64
 	seq int64
 }
 
-func placeOf(t testing.TB, c *directory.Change) place {
+func placeOf(t testing.TB, c *directory.Change) logPlace {
 	t.Helper()
 	_, id, err := directory.ParseID(c.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
 	tx, seq := directory.ChangePlace(id)
-	return place{tx, seq}
+	return logPlace{tx, seq}
 }
 
 // places is the whole log, in its order, beside the directory.
-func (w *world) places(where string) []place {
+func (w *world) places(where string) []logPlace {
 	w.t.Helper()
 	rows, err := w.beam.QueryContext(w.t.Context(), "SELECT tx::text::bigint, seq FROM changes WHERE "+where+" ORDER BY tx, seq")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer rows.Close()
-	var ps []place
+	var ps []logPlace
 	for rows.Next() {
-		var p place
+		var p logPlace
 		if err := rows.Scan(&p.tx, &p.seq); err != nil {
 			w.t.Fatal(err)
 		}
