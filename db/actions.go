@@ -72,10 +72,9 @@ func (s *Store) PutAction(ctx context.Context, a *Action) (created bool, err err
 	return created, err
 }
 
-// DeleteAction removes an action.
-func (s *Store) DeleteAction(ctx context.Context, id uuid.UUID) error {
-	err := s.exec(ctx, "DELETE FROM actions WHERE id = $1::uuid", id.String())
-	return err
+// DeleteAction removes an action; false if somebody else has.
+func (s *Store) DeleteAction(ctx context.Context, id uuid.UUID) (bool, error) {
+	return s.queryRow(ctx, "DELETE FROM actions WHERE id = $1::uuid RETURNING id", []any{id.String()}, new(uuid.UUID))
 }
 
 // WorkerModel is a row of worker_models: what CDS lists for a group. Docker, VirtualMachine and RegisteredCapabilities are JSON.
@@ -130,7 +129,9 @@ var WorkerModelsOfGroup = Relation{where: "w.group_id = p.id"}
 
 // What worker models can be found by.
 var (
-	WorkerModelID = Column{"w.id", "uuid"}
+	WorkerModelID    = Column{"w.id", "uuid"}
+	WorkerModelGroup = Column{"w.group_id", "uuid"}
+	WorkerModelName  = Text("w.name_key")
 	// WorkerModelUsable holds for worker models that are neither disabled nor deprecated.
 	WorkerModelUsable = Cond{text: "(NOT w.disabled AND NOT w.deprecated)"}
 )
@@ -159,10 +160,9 @@ func (s *Store) PutWorkerModel(ctx context.Context, m *WorkerModel) (created boo
 	return created, err
 }
 
-// DeleteWorkerModel removes a worker model.
-func (s *Store) DeleteWorkerModel(ctx context.Context, id uuid.UUID) error {
-	err := s.exec(ctx, "DELETE FROM worker_models WHERE id = $1::uuid", id.String())
-	return err
+// DeleteWorkerModel removes a worker model; false if somebody else has.
+func (s *Store) DeleteWorkerModel(ctx context.Context, id uuid.UUID) (bool, error) {
+	return s.queryRow(ctx, "DELETE FROM worker_models WHERE id = $1::uuid RETURNING id", []any{id.String()}, new(uuid.UUID))
 }
 
 func jsonOrNull(b []byte) any {

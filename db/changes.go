@@ -109,7 +109,9 @@ func CursorBefore(tx uint64) []string { return []string{strconv.FormatUint(tx, 1
 
 // Log names the sequence of transaction ids that cursors of this database are made of, and the place below which the log is complete.
 func (s *Store) Log(ctx context.Context) (epoch string, settled uint64, err error) {
-	_, err = s.queryRow(ctx, "SELECT value, pg_snapshot_xmin(pg_current_snapshot())::text FROM settings WHERE key = 'epoch'", nil, &epoch, xid{&settled})
+	// A copy of the database has the setting too. It is known by its oid; one that was dumped and restored, by the row's transaction.
+	_, err = s.queryRow(ctx, `SELECT s.value || ' ' || s.xmin || ' ' || d.oid, pg_snapshot_xmin(pg_current_snapshot())::text
+		FROM settings s, pg_database d WHERE s.key = 'epoch' AND d.datname = current_database()`, nil, &epoch, xid{&settled})
 	return epoch, settled, err
 }
 

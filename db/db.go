@@ -63,8 +63,9 @@ func (s *Store) Close() error {
 // Ping reports whether Postgres answers.
 func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.PingContext(ctx)) }
 
-// attempts bounds the retries of a transaction that Postgres asks to repeat (serialization failure, deadlock).
-const attempts = 5
+// attempts bounds the retries of a transaction that Postgres asks to repeat (serialization failure, deadlock), or that found out
+// that what it had decided on is no longer so.
+const attempts = 10
 
 // errRollback ends a transaction that must leave nothing and yet succeeded: a dry run.
 var errRollback = errors.New("rolled back on request")

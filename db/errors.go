@@ -83,7 +83,8 @@ func translate(err error) error {
 		return &Error{Kind: Check, cause: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Error{Kind: Timeout, cause: err}
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.As(err, &ne), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.As(err, &ne), errors.Is(err, net.ErrClosed),
+		err.Error() == "sql: database is closed": // database/sql keeps that one to itself
 		return &Error{Kind: Unavailable, cause: err}
 	}
 	return err

@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -136,23 +138,29 @@ func GroupHasPerson(text string) Cond {
 	return Or(in("members"), in("admins"))
 }
 
+// turns is how many turns there are to take. Groups and users share them, so that a write to thousands does not fill Postgres's table
+// of locks.
+const turns = 1024
+
+// turnLock is the class of the advisory locks that turns are.
+const turnLock = 7033
+
+// TakeTurns waits until nobody else is about to write to the groups or users of these ids; it comes before any other lock, with all
+// ids at once. Who waits for a row has the transaction's id already, who waits here has none yet: so the order of ids, which is that
+// of the change log, is the order in which each thing was written to.
+func (s *Store) TakeTurns(ctx context.Context, ids []uuid.UUID) error {
+	taken := make([]int, len(ids))
+	for i, id := range ids {
+		taken[i] = int(binary.BigEndian.Uint16(id[14:])) % turns
+	}
+	slices.Sort(taken) // so that two callers cannot deadlock
+	return s.exec(ctx, "SELECT pg_advisory_xact_lock($1::int, turn) FROM unnest($2::int[]) turn", turnLock, ints(slices.Compact(taken)))
+}
+
 // LockGroups locks the groups for writing, in the order of their ids so that two callers cannot deadlock.
 func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID) error {
 	err := s.exec(ctx, "SELECT id FROM groups WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", UUIDs(ids))
 	return err
-}
-
-// GroupIDs finds the groups that a condition names.
-func (s *Store) GroupIDs(ctx context.Context, where Cond) ([]uuid.UUID, error) {
-	parts, err := Find(ctx, s, Groups, List{Columns: []string{"id"}, Where: where})
-	if err != nil {
-		return nil, err
-	}
-	var ids []uuid.UUID
-	for _, r := range parts[0].Rows {
-		ids = append(ids, r.ID)
-	}
-	return ids, nil
 }
 
 // InsertGroup writes a new group; number, version and times are Postgres's and come back in g.

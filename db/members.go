@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,10 +95,9 @@ func MemberOfGroupWhere(group Cond) Cond {
 
 // NewMember is a member or an admin to insert.
 type NewMember struct {
-	ID       uuid.UUID
-	GroupID  uuid.UUID
-	UserID   uuid.UUID
-	Username string
+	ID      uuid.UUID
+	GroupID uuid.UUID
+	UserID  uuid.UUID
 }
 
 // Grant says by whom, through what, and until when new rows are added.
@@ -125,23 +125,34 @@ type Pair struct {
 // InsertMembers adds members, in one statement, and answers those that were not members before; one whose membership
 // had expired unswept counts as added, and says Expired.
 func (s *Store) InsertMembers(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
-	return s.pairs(ctx, `INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
+	pairs, err := s.pairs(ctx, `INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
 		SELECT n.id, n.group_id, n.user_id, u.username_key, $4::uuid, $5, $6::timestamptz
 		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) n(id, group_id, user_id) JOIN users u ON u.id = n.user_id
 		ORDER BY n.group_id, n.user_id
 		ON CONFLICT (group_id, user_id) DO UPDATE SET id = EXCLUDED.id, added_at = now(), added_by = EXCLUDED.added_by,
 			via = EXCLUDED.via, expires_at = EXCLUDED.expires_at WHERE m.expires_at <= now()
 		RETURNING m.group_id, m.user_id, m.xmax <> 0, NULL::timestamptz`, append(memberArgs(ms, g), timeArg(g.ExpiresAt))...)
+	return pairs, lookAgain(err)
 }
 
 // InsertAdmins adds admins, in one statement, and answers those that were not admins before.
 func (s *Store) InsertAdmins(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
-	return s.pairs(ctx, `INSERT INTO admins AS m (id, group_id, user_id, username_key, added_by, via)
+	pairs, err := s.pairs(ctx, `INSERT INTO admins AS m (id, group_id, user_id, username_key, added_by, via)
 		SELECT n.id, n.group_id, n.user_id, u.username_key, $4::uuid, $5
 		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) n(id, group_id, user_id) JOIN users u ON u.id = n.user_id
 		ORDER BY n.group_id, n.user_id
 		ON CONFLICT (group_id, user_id) DO NOTHING
 		RETURNING m.group_id, m.user_id, false, NULL::timestamptz`, memberArgs(ms, g)...)
+	return pairs, lookAgain(err)
+}
+
+// lookAgain has the transaction repeated if a user was renamed or deleted while a row of theirs was inserted.
+func lookAgain(err error) error {
+	var e *Error
+	if errors.As(err, &e) && (e.Constraint == "members_user_exists" || e.Constraint == "admins_user_exists") {
+		return ErrRetry
+	}
+	return err
 }
 
 // SetExpiry changes when members expire and answers those for which that was a change, with the expiry they had.
@@ -172,9 +183,10 @@ func (s *Store) DeleteMemberships(ctx context.Context, user uuid.UUID, groups []
 		user.String(), UUIDs(groups))
 }
 
-// DeleteExpired removes the members of the given groups whose time is over.
-func (s *Store) DeleteExpired(ctx context.Context, groups []uuid.UUID) ([]Pair, error) {
-	return s.pairs(ctx, "DELETE FROM members m WHERE m.group_id = ANY ($1::uuid[]) AND m.expires_at <= now()"+returnMembers, UUIDs(groups))
+// DeleteExpired removes up to limit members of the given groups whose time is over, the longest over first.
+func (s *Store) DeleteExpired(ctx context.Context, groups []uuid.UUID, limit int) ([]Pair, error) {
+	return s.pairs(ctx, `DELETE FROM members m WHERE m.id IN (SELECT e.id FROM members e WHERE e.group_id = ANY ($1::uuid[])
+		AND e.expires_at <= now() ORDER BY e.expires_at LIMIT $2)`+returnMembers, UUIDs(groups), int64(limit))
 }
 
 // LockExpired locks up to limit groups that have expired members and that nobody else is writing to.

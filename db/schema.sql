@@ -91,7 +91,7 @@ CREATE TABLE groups (
   name_key text COLLATE "C" GENERATED ALWAYS AS (lower(name)) STORED,
   description_key text COLLATE "C" GENERATED ALWAYS AS (lower(description)) STORED,
   external_id_key text COLLATE "C" GENERATED ALWAYS AS (lower(external_id)) STORED,
-  search_key text COLLATE "C" GENERATED ALWAYS AS (lower(((((((((name || E'\x1f'::text) || handle) || E'\x1f'::text) || description) || E'\x1f'::text) || COALESCE(external_id, ''::text)) || E'\x1f'::text) || (tags)::text))) STORED,
+  search_key text COLLATE "C" GENERATED ALWAYS AS (lower(((((((((name || E'\x1f'::text) || handle) || E'\x1f'::text) || description) || E'\x1f'::text) || COALESCE(external_id, ''::text)) || E'\x1f'::text) || translate((tags)::text, '{}"'::text, '   '::text)))) STORED,
   CONSTRAINT groups_pkey PRIMARY KEY (id),
   CONSTRAINT groups_external_id_unique UNIQUE (external_id),
   CONSTRAINT groups_handle_unique UNIQUE (handle),
@@ -146,6 +146,7 @@ CREATE TABLE tokens (
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
   first_admin boolean DEFAULT false NOT NULL,
+  parent_id uuid,
   description_key text COLLATE "C" GENERATED ALWAYS AS (lower(description)) STORED,
   CONSTRAINT tokens_pkey PRIMARY KEY (id),
   CONSTRAINT tokens_hash_unique UNIQUE (hash),
@@ -156,6 +157,7 @@ CREATE TABLE tokens (
   CONSTRAINT tokens_one_owner CHECK ((num_nonnulls(group_id, user_id) = 1)),
   CONSTRAINT tokens_scopes_known CHECK ((scopes <@ ARRAY['GROUPS_VIEW'::text, 'GROUPS_ADD'::text, 'GROUPS_EDIT'::text, 'GROUPS_REMOVE'::text, 'MEMBERS_EDIT'::text, 'TOKENS_EDIT'::text, 'USERS_VIEW'::text, 'USERS_EDIT'::text, 'CHANGES_VIEW'::text])),
   CONSTRAINT tokens_group_exists FOREIGN KEY (group_id) REFERENCES groups(id) ON DELETE CASCADE,
+  CONSTRAINT tokens_parent_exists FOREIGN KEY (parent_id) REFERENCES tokens(id) ON DELETE CASCADE,
   CONSTRAINT tokens_user_exists FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
@@ -246,6 +248,7 @@ CREATE INDEX members_of_user ON public.members USING btree (user_id, group_id);
 
 CREATE INDEX tokens_by_created ON public.tokens USING btree (created_at, id);
 CREATE INDEX tokens_of_group ON public.tokens USING btree (group_id, created_at, id) WHERE (group_id IS NOT NULL);
+CREATE INDEX tokens_of_parent ON public.tokens USING btree (parent_id, expires_at) WHERE (parent_id IS NOT NULL);
 CREATE INDEX tokens_of_user ON public.tokens USING btree (user_id, created_at, id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX users_by_created ON public.users USING btree (created_at, id);

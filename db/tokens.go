@@ -24,6 +24,7 @@ type Token struct {
 	LastUsedAt  *time.Time
 	RevokedAt   *time.Time
 	FirstAdmin  bool
+	ParentID    *uuid.UUID // of a session: the token that it stands for
 }
 
 // Tokens is the table of tokens. A token that never expires, or was never used, sorts after all others.
@@ -78,21 +79,21 @@ func TokenOfGroupWhere(group Cond) Cond {
 // InsertToken writes a new token; number and time come back in t. The hash is all that is kept of the secret.
 func (s *Store) InsertToken(ctx context.Context, t *Token, hash []byte) error {
 	_, err := s.queryRow(ctx, `INSERT INTO tokens
-		(id, group_id, user_id, description, prefix, hash, scopes, expiration, expires_at, created_by, first_admin)
-		VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::bytea, $7::text[], $8, $9::timestamptz, $10::uuid, $11)
+		(id, group_id, user_id, description, prefix, hash, scopes, expiration, expires_at, created_by, first_admin, parent_id)
+		VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::bytea, $7::text[], $8, $9::timestamptz, $10::uuid, $11, $12::uuid)
 		RETURNING number, created_at`,
 		[]any{t.ID.String(), uuidArg(t.GroupID), uuidArg(t.UserID), t.Description, t.Prefix, hash, Strings(t.Scopes), t.Expiration,
-			timeArg(t.ExpiresAt), uuidArg(t.CreatedBy), t.FirstAdmin},
+			timeArg(t.ExpiresAt), uuidArg(t.CreatedBy), t.FirstAdmin, uuidArg(t.ParentID)},
 		&t.Number, &t.CreatedAt)
 	return err
 }
 
 const tokenFields = `t.id, t.number, t.group_id, t.user_id, t.description, t.prefix, t.scopes, t.expiration, t.expires_at, t.created_at,
-	t.created_by, t.last_used_at, t.revoked_at, t.first_admin`
+	t.created_by, t.last_used_at, t.revoked_at, t.first_admin, t.parent_id`
 
 func (t *Token) dest() []any {
 	return []any{&t.ID, &t.Number, &t.GroupID, &t.UserID, &t.Description, &t.Prefix, pgdialect.Array(&t.Scopes), &t.Expiration,
-		&t.ExpiresAt, &t.CreatedAt, &t.CreatedBy, &t.LastUsedAt, &t.RevokedAt, &t.FirstAdmin}
+		&t.ExpiresAt, &t.CreatedAt, &t.CreatedBy, &t.LastUsedAt, &t.RevokedAt, &t.FirstAdmin, &t.ParentID}
 }
 
 // LockToken locks a token for writing and reads it; false if there is none.
@@ -102,32 +103,36 @@ func (s *Store) LockToken(ctx context.Context, id uuid.UUID) (Token, bool, error
 	return t, ok, err
 }
 
-// Credential is a token with its owner, as authentication needs it: one of User and GroupName is set.
+// Credential is a token with its owner, as authentication needs it: User is nil for a group's.
 type Credential struct {
 	Token
-	User      *User
-	GroupName string
-	Expired   bool // by Postgres's clock, the one that all replicas share
-	Stale     bool // last use was not written within the last minute
+	User    *User
+	Revoked bool // it, or the token that it is a session of
+	Expired bool // likewise; by Postgres's clock, the one that all replicas share
+	Stale   bool // last use was not written within the last minute
 }
 
 // FindCredential finds the token of a hash, or of one that was rotated away and still lives; false if there is none.
 func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bool, error) {
 	var c Credential
-	var username, groupName *string
+	var username *string
 	var roles []string
-	dest := append(c.Token.dest(), &username, pgdialect.Array(&roles), &groupName, &c.Expired, &c.Stale)
-	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+`, u.username, coalesce(u.roles, '{}'), g.name,
-			coalesce(t.expires_at <= now(), false), coalesce(t.last_used_at < now() - interval '1 minute', true)
-		FROM tokens t LEFT JOIN users u ON u.id = t.user_id LEFT JOIN groups g ON g.id = t.group_id
+	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &c.Stale)
+	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+`, u.username, coalesce(u.roles, '{}'),
+			t.revoked_at IS NOT NULL OR p.revoked_at IS NOT NULL,
+			coalesce(t.expires_at <= now(), false) OR coalesce(p.expires_at <= now(), false),
+			coalesce(t.last_used_at < now() - interval '1 minute', true)
+		FROM tokens t LEFT JOIN users u ON u.id = t.user_id LEFT JOIN tokens p ON p.id = t.parent_id
 		WHERE t.hash = $1::bytea OR (t.previous_hash = $1::bytea AND t.previous_until > now())`, []any{hash}, dest...)
 	if username != nil {
 		c.User = &User{ID: *c.UserID, Username: *username, Roles: roles}
 	}
-	if groupName != nil {
-		c.GroupName = *groupName
-	}
 	return c, ok, err
+}
+
+// DeleteOldSessions removes sessions that ended a day ago or earlier: every log-in makes one.
+func (s *Store) DeleteOldSessions(ctx context.Context) error {
+	return s.exec(ctx, "DELETE FROM tokens WHERE parent_id IS NOT NULL AND expires_at < now() - interval '1 day'")
 }
 
 // TouchToken writes the last use of a token, unless somebody did within the minute.
@@ -140,7 +145,7 @@ func (s *Store) TouchToken(ctx context.Context, id uuid.UUID) error {
 // RotateToken replaces the secret; the old one lives on for the overlap.
 func (s *Store) RotateToken(ctx context.Context, t *Token, hash []byte, overlap time.Duration) error {
 	err := s.exec(ctx, `UPDATE tokens SET previous_hash = CASE WHEN $3::int > 0 THEN hash END,
-		previous_until = CASE WHEN $3::int > 0 THEN now() + make_interval(secs => $3::int) END,
+		previous_until = CASE WHEN $3::int > 0 THEN least(now() + make_interval(secs => $3::int), expires_at) END,
 		hash = $2::bytea, prefix = $4, expires_at = $5::timestamptz WHERE id = $1::uuid`,
 		t.ID.String(), hash, int64(overlap/time.Second), t.Prefix, timeArg(t.ExpiresAt))
 	return err

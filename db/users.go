@@ -82,6 +82,7 @@ type UserRef struct {
 // FoundUser is the user that the reference at Index named.
 type FoundUser struct {
 	Index int
+	Later bool // it was written by a transaction that comes after this one in the change log
 	User
 }
 
@@ -103,16 +104,16 @@ func userRefArgs(refs []UserRef) []any {
 // FindUsers finds the users that references name, in one statement. What is not found is not in the answer.
 func (s *Store) FindUsers(ctx context.Context, refs []UserRef) ([]FoundUser, error) {
 	var found []FoundUser
-	err := s.each(ctx, `SELECT r.ord, u.id, u.number, u.username, u.username_key, u.roles
+	err := s.each(ctx, `SELECT r.ord, u.id, u.number, u.username, u.username_key, u.roles, age(u.tx) < 0
 		FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) WITH ORDINALITY r(id, number, username, external_id, ord)
 		CROSS JOIN LATERAL (
-			SELECT * FROM users WHERE id = r.id
-			UNION ALL SELECT * FROM users WHERE number = r.number
-			UNION ALL SELECT * FROM users WHERE username_key = lower(r.username) COLLATE "C"
-			UNION ALL SELECT * FROM users WHERE external_id = r.external_id) u
+			SELECT *, xmin AS tx FROM users WHERE id = r.id
+			UNION ALL SELECT *, xmin AS tx FROM users WHERE number = r.number
+			UNION ALL SELECT *, xmin AS tx FROM users WHERE username_key = lower(r.username) COLLATE "C"
+			UNION ALL SELECT *, xmin AS tx FROM users WHERE external_id = r.external_id) u
 		ORDER BY r.ord`, userRefArgs(refs), func(rows *sql.Rows) error {
 		var f FoundUser
-		err := rows.Scan(&f.Index, &f.ID, &f.Number, &f.Username, &f.UsernameKey, pgdialect.Array(&f.Roles))
+		err := rows.Scan(&f.Index, &f.ID, &f.Number, &f.Username, &f.UsernameKey, pgdialect.Array(&f.Roles), &f.Later)
 		f.Index--
 		found = append(found, f)
 		return err

@@ -5110,7 +5110,9 @@ enum Permission {
   """Delete any group."""
   GROUPS_REMOVE
 
-  """Change the members and admins of any group."""
+  """
+  Change the members and admins of any group. Its holder can become an admin of any group, and so do to it whatever admins may.
+  """
   MEMBERS_EDIT
 
   """See, create, rotate and revoke any token. A token without this scope cannot create tokens."""

@@ -55,7 +55,7 @@ var accessRules = map[Operation]rule{
 	OperationMembersView: {scope: PermissionGroupsView, public: true, member: true, admin: true},
 	OperationMembersEdit: {scope: PermissionMembersEdit, admin: true},
 	OperationAdminsView:  {scope: PermissionGroupsView, public: true, member: true, admin: true},
-	OperationAdminsEdit:  {scope: PermissionMembersEdit, admin: true},
+	OperationAdminsEdit:  {scope: PermissionMembersEdit, admin: true}, // so MEMBERS_EDIT is power over every group: its holder can become its admin
 	OperationTokensView:  {scope: PermissionTokensEdit, admin: true},
 	OperationTokensEdit:  {scope: PermissionTokensEdit, admin: true},
 	OperationUsersView:   {scope: PermissionUsersView},
@@ -96,9 +96,9 @@ var doorRules = map[Door]map[Operation]rule{
 	// ManageUserAndGroupSecurity writes (it is GROUPS_EDIT and GROUPS_REMOVE here); any authenticated user reads.
 	DoorEnterpriseTester: {
 		OperationGroupList:   {scope: PermissionGroupsView, everybody: true},
-		OperationGroupView:   {scope: PermissionGroupsView, everybody: true},
-		OperationMembersView: {scope: PermissionGroupsView, everybody: true},
-		OperationAdminsView:  {scope: PermissionGroupsView, everybody: true},
+		OperationGroupView:   {scope: PermissionGroupsView, user: true, admin: true},
+		OperationMembersView: {scope: PermissionGroupsView, user: true, admin: true},
+		OperationAdminsView:  {scope: PermissionGroupsView, user: true, admin: true},
 		OperationGroupUpdate: {scope: PermissionGroupsEdit},
 		OperationGroupDelete: {scope: PermissionGroupsRemove},
 		OperationMembersEdit: {scope: PermissionMembersEdit},

@@ -73,9 +73,9 @@ var doorPolicy = map[directory.Door][]policy{
 	},
 	directory.DoorEnterpriseTester: {
 		{directory.OperationGroupList, everybody, everybody, everybody},
-		{directory.OperationGroupView, everybody, everybody, everybody},
-		{directory.OperationMembersView, everybody, everybody, everybody},
-		{directory.OperationAdminsView, everybody, everybody, everybody},
+		{directory.OperationGroupView, everyUser + " ownToken", everyUser + " ownToken", everyUser},
+		{directory.OperationMembersView, everyUser + " ownToken", everyUser + " ownToken", everyUser},
+		{directory.OperationAdminsView, everyUser + " ownToken", everyUser + " ownToken", everyUser},
 		{directory.OperationGroupUpdate, "administrator", "administrator", "administrator"},
 		{directory.OperationGroupDelete, "administrator", "administrator", "administrator"},
 		{directory.OperationMembersEdit, "manager administrator", "manager administrator", "manager administrator"},

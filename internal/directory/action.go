@@ -39,6 +39,7 @@ func (s *Service) PutAction(ctx context.Context, by Caller, in PutActionInput, s
 		return nil, invalid("input.group", "A DEFAULT action is in a group; BUILTIN and PLUGIN actions are in none.")
 	}
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		a := a // a repeated transaction begins anew
 		g, err := w.actionGroup(in.Group, nil)
 		if err != nil {
 			return err
@@ -89,8 +90,8 @@ func (s *Service) DeleteAction(ctx context.Context, by Caller, in DeleteActionIn
 			return err
 		}
 		w.out.DeletedID = &in.ID
-		if err := w.store.DeleteAction(w.ctx, a.UUID); err != nil {
-			return err
+		if deleted, err := w.store.DeleteAction(w.ctx, a.UUID); err != nil || !deleted {
+			return firstOf(err, noSuchID)
 		}
 		return w.settingsChanged(g, actionImage{a.Name, string(a.Type)}, nil)
 	})
@@ -112,11 +113,15 @@ func (s *Service) PutWorkerModel(ctx context.Context, by Caller, in PutWorkerMod
 		return nil, err
 	}
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
+		m := m // a repeated transaction begins anew
 		g, err := w.lockGroup(in.Group, OperationActionsEdit, nil)
 		if err != nil {
 			return err
 		}
 		m.GroupID = g.ID
+		if err := w.keepPasswords(&m); err != nil {
+			return err
+		}
 		w.out.Created, err = w.store.PutWorkerModel(w.ctx, &m)
 		w.out.workerModel, w.out.group = &m.ID, nil
 		if err != nil {
@@ -176,12 +181,14 @@ func (s *Service) DeleteWorkerModel(ctx context.Context, by Caller, in DeleteWor
 			return err
 		}
 		w.out.DeletedID = &in.ID
-		if err := w.store.DeleteWorkerModel(w.ctx, m.UUID); err != nil {
-			return err
+		if deleted, err := w.store.DeleteWorkerModel(w.ctx, m.UUID); err != nil || !deleted {
+			return firstOf(err, noSuchID)
 		}
 		return w.settingsChanged(g, workerModelImage{m.Name, string(m.Type)}, nil)
 	})
 }
+
+var noSuchID = notFound("input.id", "There is none of this id, or none that you may see.")
 
 // lookUp finds the action or worker model that an id names, if the caller sees it, with its name, type and group.
 func lookUp[O any](w *write, prefix, id string) (*O, error) {
@@ -196,7 +203,7 @@ func lookUp[O any](w *write, prefix, id string) (*O, error) {
 	}
 	o, ok := any(found[parsed]).(*O)
 	if !ok {
-		return nil, notFound("input.id", "There is none of this id, or none that you may see.")
+		return nil, noSuchID
 	}
 	return o, nil
 }

@@ -31,7 +31,7 @@ func TokenKey(ctx context.Context, store *db.Store) ([]byte, error) {
 // one: then, and never again. A configured secret is taken as it is, and replaces the one configured before.
 func (s *Service) EnsureAdmin(ctx context.Context, configured string) (secret string, err error) {
 	_, err = s.write(ctx, System(), false, Selection{}, func(w *write) error {
-		secret = "" // the transaction may be repeated
+		secret = ""                                         // the transaction may be repeated
 		if err := w.store.LockSettings(w.ctx); err != nil { // servers that start at once do this in turn
 			return err
 		}
@@ -125,20 +125,24 @@ func (w *write) revokeAll(ts []db.Token, but uuid.UUID) error {
 const sweepBatch = 1_000
 
 // SweepExpired closes memberships whose time is over: reads have not shown them since; now the rows go, the counters follow and
-// the change log says MEMBER_EXPIRED. It returns how many it closed; fewer than it could if other writers hold their groups.
+// the change log says MEMBER_EXPIRED. It returns how many it closed, at most a batch; fewer if other writers hold their groups. Sessions
+// that ended long ago go too.
 func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 	closed := 0
 	_, err := s.write(ctx, System(), false, Selection{}, func(w *write) error {
 		closed = 0
+		if err := w.store.DeleteOldSessions(w.ctx); err != nil {
+			return err
+		}
 		ids, err := w.store.LockExpired(w.ctx, sweepBatch)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		pairs, err := w.store.DeleteExpired(w.ctx, ids)
+		pairs, err := w.store.DeleteExpired(w.ctx, ids, sweepBatch)
 		if err != nil || len(pairs) == 0 {
 			return err
 		}
-		gs, err := w.lockGroups(ids)
+		gs, err := w.lockedGroups(ids)
 		if err != nil {
 			return err
 		}
@@ -150,8 +154,12 @@ func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 		if err != nil {
 			return err
 		}
+		of := map[uuid.UUID][]db.Pair{}
 		for _, p := range pairs {
-			if _, err := w.membersLeft(byID[p.GroupID], us, []db.Pair{p}); err != nil {
+			of[p.GroupID] = append(of[p.GroupID], p)
+		}
+		for id, gone := range of {
+			if _, err := w.membersLeft(byID[id], us, gone); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type CallerToken struct {
 	Scopes []Permission
 	Group  *uuid.UUID // the group that owns it; nil if a user does
 	Until  *time.Time // when it ends; nil for never
+
+	root uuid.UUID // the token itself, or of a session the token that it stands for
 }
 
 // System is the caller for what Roster does by itself: imports, seeds, sweeps. It may do everything.

@@ -3,6 +3,8 @@ package directory_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,13 +54,13 @@ func TestLastAdminStays(t *testing.T) {
 		if diff := cmp.Diff(map[directory.Code]int{"": n - 1, directory.LastAdmin: 1}, first.codes); diff != "" {
 			t.Errorf("%s, each another admin (-want +got):\n%s", name, diff)
 		}
-		left := w.text("SELECT string_agg(username_key, ' ') FROM admins WHERE group_id = $1::uuid", w.groupID(name).String())
-		var last int
-		if _, err := fmt.Sscanf(left, "u%d", &last); err != nil || left != fmt.Sprintf("u%d", last) {
+		left := w.text("SELECT string_agg(username_key, ' ') FROM admins WHERE group_id = (SELECT id FROM groups WHERE name = $1)", name)
+		last, err := strconv.Atoi(strings.TrimPrefix(left, "u"))
+		if err != nil {
 			t.Fatalf("%s: admins left: %q", name, left)
 		}
-		together(n, func(int) { second.add(remove(g, last)) })
-		if diff := cmp.Diff(map[directory.Code]int{directory.LastAdmin: n}, second.codes); diff != "" {
+		together(n/5, func(int) { second.add(remove(g, last)) })
+		if diff := cmp.Diff(map[directory.Code]int{directory.LastAdmin: n / 5}, second.codes); diff != "" {
 			t.Errorf("%s, the last one (-want +got):\n%s", name, diff)
 		}
 	}
@@ -145,11 +147,12 @@ func TestDeletedUserLeavesNothing(t *testing.T) {
 	t.Parallel()
 	const users, groups = 16, 3
 	w := newWorld(t)
-	w.manyUsers(users)
 	by := directory.System()
 	for i := range groups {
 		w.did(w.CreateGroup(t.Context(), by, directory.CreateGroupInput{Name: fmt.Sprintf("g%d", i)}, nothing))
 	}
+	g0 := directory.GroupByName("g0")
+	w.did(w.AddMembers(t.Context(), by, directory.AddMembersInput{Group: g0, Users: numbered(0, users), OnUnknownUser: directory.OnUnknownUserCreate}, nothing))
 	var deleted, added tally
 	together(users*(1+groups), func(i int) {
 		u := numbered(i%users, i%users+1)
@@ -231,7 +234,10 @@ func TestUnknownUsersAreCreatedOnce(t *testing.T) {
 		users := numbered(0, users)
 		seeded(i).Shuffle(len(users), func(a, b int) { users[a], users[b] = users[b], users[a] })
 		_, err := w.SetMembers(t.Context(), by, directory.SetMembersInput{Group: directory.GroupByName(fmt.Sprintf("g%d", i)),
-			Members: users[:15], Admins: users[5:], OnUnknownUser: directory.OnUnknownUserCreate}, nothing)
+			Members: users, OnUnknownUser: directory.OnUnknownUserCreate}, nothing)
+		if err != nil {
+			t.Error(err)
+		}
 		results.add(err)
 	})
 	if diff := cmp.Diff(map[directory.Code]int{"": callers}, results.codes); diff != "" {

@@ -99,6 +99,7 @@ func (e examiner) plain() test {
 	user, word, yes, at, id := pick(e, e.users), e.word(), e.IntN(2) == 0, pick(e, e.times), pick(e, e.ids)
 	kind, access := pick(e, []directory.GroupType{directory.GroupTypeManaged, directory.GroupTypeDirectory}), pick(e, []directory.AccessType{directory.AccessTypeReadOnly, directory.AccessTypeWriteAll})
 	key, ref := pick(e, []string{"k", "team", "K"}), named(user)[0]
+	plain := pick(e, []string{"alpha", "LPH", "50% OFF_", `back\slash`, "x", "EAM", "nothing"})
 	return pick(e, []test{
 		{&directory.GroupFilter{}, func(row) bool { return true }},
 		{&directory.GroupFilter{Name: text}, func(r row) bool { return holds(&r.group.Name) }},
@@ -117,7 +118,7 @@ func (e examiner) plain() test {
 		{&directory.GroupFilter{Admin: ref}, func(r row) bool { return slices.Contains(r.admins, user) }},
 		{&directory.GroupFilter{Tag: &directory.TagFilter{Key: key}}, func(r row) bool { _, ok := r.tags[key]; return ok }},
 		{&directory.GroupFilter{Tag: &directory.TagFilter{Key: key, Value: &word}}, func(r row) bool { v, ok := r.tags[key]; return ok && v == word }},
-		{&directory.GroupFilter{Search: &word}, func(r row) bool { return searched(r, strings.ToLower(word)) }},
+		{&directory.GroupFilter{Search: &plain}, func(r row) bool { return searched(r, strings.ToLower(plain)) }},
 	})
 }
 
@@ -144,7 +145,9 @@ func (e examiner) test(depth int) test {
 	switch base := e.plain(); e.IntN(3) {
 	case 0:
 		base.filter.And = filters
-		return test{base.filter, func(r row) bool { return base.holds(r) && !slices.ContainsFunc(parts, func(p test) bool { return !p.holds(r) }) }}
+		return test{base.filter, func(r row) bool {
+			return base.holds(r) && !slices.ContainsFunc(parts, func(p test) bool { return !p.holds(r) })
+		}}
 	case 1:
 		base.filter.Or = filters
 		return test{base.filter, func(r row) bool { return base.holds(r) && !none(r) }}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"roster/internal/directory"
 )
 
@@ -44,58 +42,6 @@ func someOf(r *rand.Rand, prefix string, n, most int) []*directory.UserRef {
 	refs := some(r, prefix, n, most-1)
 	ref := directory.UserByName(fmt.Sprintf("%s%d", prefix, r.IntN(n)))
 	return append(refs, &ref)
-}
-
-// withChanges selects all that a change tells.
-var withChanges = directory.Want(directory.Link{Key: "changes", Field: "changes", Select: everyChange})
-
-var everyChange = directory.Selection{Fields: []string{"kind", "groupName", "groupId", "username", "before", "after"}}
-
-func changesOf(t testing.TB, p *directory.Payload) []*directory.Change {
-	t.Helper()
-	cs, err := directory.Linked[[]*directory.Change](p, "changes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cs
-}
-
-// logPlace is where a change is in the log.
-type logPlace struct {
-	tx  uint64
-	seq int64
-}
-
-func placeOf(t testing.TB, c *directory.Change) logPlace {
-	t.Helper()
-	_, id, err := directory.ParseID(c.ID())
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx, seq := directory.ChangePlace(id)
-	return logPlace{tx, seq}
-}
-
-// places is the whole log, in its order, beside the directory.
-func (w *world) places(where string) []logPlace {
-	w.t.Helper()
-	rows, err := w.beam.QueryContext(w.t.Context(), "SELECT tx::text::bigint, seq FROM changes WHERE "+where+" ORDER BY tx, seq")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer rows.Close()
-	var ps []logPlace
-	for rows.Next() {
-		var p logPlace
-		if err := rows.Scan(&p.tx, &p.seq); err != nil {
-			w.t.Fatal(err)
-		}
-		ps = append(ps, p)
-	}
-	if err := rows.Err(); err != nil {
-		w.t.Fatal(err)
-	}
-	return ps
 }
 
 // checkReplay holds the log to what it is for: whoever follows it in its order knows who is in which group, and which users and
@@ -179,8 +125,12 @@ func only(facts []byte, kinds ...string) []byte {
 	return b
 }
 
-// groupID is the id of the group of that name.
-func (w *world) groupID(name string) uuid.UUID {
-	w.t.Helper()
-	return uuid.MustParse(w.text("SELECT id::text FROM groups WHERE name = $1", name))
+// changesOf are the changes that a payload tells, read under that key.
+func changesOf(t testing.TB, p *directory.Payload) []*directory.Change {
+	t.Helper()
+	cs, err := directory.Linked[[]*directory.Change](p, "changes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
 }

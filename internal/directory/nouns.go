@@ -421,7 +421,7 @@ func workerModelOf(r db.WorkerModel) *WorkerModel {
 	return &WorkerModel{
 		UUID: r.ID, Number: r.Number, Name: r.Name, Description: r.Description, Type: WorkerModelType(r.Type),
 		Disabled: r.Disabled, Restricted: r.Restricted, Deprecated: r.Deprecated, Image: r.Image, Docker: masked(r.Docker),
-		VirtualMachine: r.VirtualMachine, RegisteredCapabilities: listOf[Requirement](r.RegisteredCapabilities),
+		VirtualMachine: masked(r.VirtualMachine), RegisteredCapabilities: listOf[Requirement](r.RegisteredCapabilities),
 		UpdatedAt: r.UpdatedAt, groupID: r.GroupID, createdBy: r.CreatedBy,
 	}
 }
@@ -462,18 +462,4 @@ func scopesOf(names []string) []Permission {
 		scopes[i] = Permission(n)
 	}
 	return scopes
-}
-
-// masked hides the registry password of a Docker worker model, as CDS does.
-func masked(docker []byte) json.RawMessage {
-	var m map[string]any
-	if json.Unmarshal(docker, &m) != nil || m["password"] == nil || m["password"] == "" {
-		return docker
-	}
-	m["password"] = "**********"
-	b, err := json.Marshal(m)
-	if err != nil {
-		return nil
-	}
-	return b
 }

@@ -47,6 +47,9 @@ func (w *write) people(field string, refs []*UserRef, unknown OnUnknownUser) (pe
 	}
 	ps := make(people, len(given))
 	for i, ref := range given {
+		if found[i] == nil && unknown == OnUnknownUserCreate && ref.ExternalID != nil {
+			return nil, &Error{Code: Conflict, Field: at(field, i), Message: "A user who would be created for this externalId has its name already, and another externalId."}
+		}
 		if found[i] == nil && unknown != OnUnknownUserSkip {
 			return nil, notFound(at(field, i), "There is no such user.")
 		}

@@ -30,16 +30,13 @@ type UserRef struct {
 }
 
 // GroupByUUID, GroupByNumber, GroupByName and GroupByHandle are references by one way.
-func GroupByUUID(id uuid.UUID) GroupRef        { return GroupRef{UUID: &id} }
-func GroupByNumber(n int) GroupRef             { return GroupRef{Number: &n} }
-func GroupByName(name string) GroupRef         { return GroupRef{Name: &name} }
-func GroupByHandle(handle string) GroupRef     { return GroupRef{Handle: &handle} }
-func GroupByExternalID(id string) GroupRef     { return GroupRef{ExternalID: &id} }
-func UserByName(username string) UserRef       { return UserRef{Username: &username} }
-func UserByUUID(id uuid.UUID) UserRef          { return UserRef{UUID: &id} }
-func UserByExternalID(id string) UserRef       { return UserRef{ExternalID: &id} }
-func UsersByUUID(ids []uuid.UUID) []UserRef    { return mapped(ids, UserByUUID) }
-func UsersByName(usernames []string) []UserRef { return mapped(usernames, UserByName) }
+func GroupByUUID(id uuid.UUID) GroupRef    { return GroupRef{UUID: &id} }
+func GroupByNumber(n int) GroupRef         { return GroupRef{Number: &n} }
+func GroupByName(name string) GroupRef     { return GroupRef{Name: &name} }
+func GroupByHandle(handle string) GroupRef { return GroupRef{Handle: &handle} }
+func GroupByExternalID(id string) GroupRef { return GroupRef{ExternalID: &id} }
+func UserByName(username string) UserRef   { return UserRef{Username: &username} }
+func UserByUUID(id uuid.UUID) UserRef      { return UserRef{UUID: &id} }
 
 func mapped[A, B any](as []A, f func(A) B) []B {
 	bs := make([]B, len(as))
@@ -218,7 +215,13 @@ func (r *reader) lookUpUsers(ctx context.Context, field string, one bool, refs [
 	}
 	us, err := r.store.FindUsers(ctx, resolved)
 	for _, u := range us {
-		found[u.Index] = &u.User
+		if u.Later {
+			return nil, db.ErrRetry // the log would speak of the user before it tells of its making
+		}
+		// Numbers can be counted through: only who may look users up may name them so.
+		if resolved[u.Index].Number == 0 || r.by.sees(u.ID) {
+			found[u.Index] = &u.User
+		}
 	}
 	return found, err
 }

@@ -179,16 +179,37 @@ func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, se
 		if until := by.Token.Until; until != nil && until.Before(end) {
 			end = until.UTC().Truncate(time.Second)
 		}
-		t := &db.Token{ID: newID(), Description: "Session of " + by.Token.Prefix, Prefix: shown(made), Scopes: texts(by.Token.Scopes),
-			Expiration: string(TokenExpirationCustom), ExpiresAt: &end, CreatedBy: by.id(), GroupID: by.Token.Group}
+		t := &db.Token{ID: newID(), Description: "Session of " + by.Token.Prefix, Prefix: shown(made), Scopes: sessionScopes(by.Token.Scopes),
+			Expiration: string(TokenExpirationCustom), ExpiresAt: &end, CreatedBy: by.id(), GroupID: by.Token.Group, ParentID: &by.Token.root}
 		if t.GroupID == nil {
 			t.UserID = by.id()
+		}
+		g, u, err := w.ownerNames(t)
+		if err != nil {
+			return err
 		}
 		if err := w.store.InsertToken(w.ctx, t, s.hash(made)); err != nil {
 			return err
 		}
 		session = &Session{Secret: made, CreatedAt: t.CreatedAt.UTC().Truncate(time.Second), ExpiresAt: end}
-		return w.change(ChangeKindTokenCreated, nil, nil, nil, imageOfToken(t))
+		return w.change(ChangeKindTokenCreated, g, u, nil, imageOfToken(t))
 	})
 	return session, err
+}
+
+// sessionScopes are those of the token but TOKENS_EDIT: with it a session could make a token that outlives it.
+func sessionScopes(scopes []Permission) []string {
+	return texts(slices.DeleteFunc(slices.Clone(scopes), func(p Permission) bool { return p == PermissionTokensEdit }))
+}
+
+// ownerNames are the group or the user of a token as the change log names them.
+func (w *write) ownerNames(t *db.Token) (*db.Group, *db.User, error) {
+	if t.GroupID == nil {
+		return nil, &db.User{ID: *t.UserID, Username: w.by.User.Username}, nil
+	}
+	parts, err := db.Find(w.ctx, w.store, db.Groups, db.List{Columns: []string{"id", "name"}, Where: db.GroupID.Eq(t.GroupID.String())})
+	if err != nil || len(parts[0].Rows) == 0 {
+		return nil, nil, err
+	}
+	return &parts[0].Rows[0], nil, nil
 }

@@ -232,9 +232,17 @@ func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db
 
 // lockGroups locks the groups, then reads them as they are under the lock, in the order of their ids.
 func (w *write) lockGroups(ids []uuid.UUID) ([]*db.Group, error) {
+	if err := w.store.TakeTurns(w.ctx, ids); err != nil {
+		return nil, err
+	}
 	if err := w.store.LockGroups(w.ctx, ids); err != nil {
 		return nil, err
 	}
+	return w.lockedGroups(ids)
+}
+
+// lockedGroups reads groups that are locked.
+func (w *write) lockedGroups(ids []uuid.UUID) ([]*db.Group, error) {
 	parts, err := db.Find(w.ctx, w.store, db.Groups, db.List{Columns: groupColumns, Where: db.GroupID.In(db.UUIDs(ids)), Viewer: w.by.viewer()})
 	if err != nil {
 		return nil, err

@@ -189,7 +189,7 @@ func (s *Service) RotateToken(ctx context.Context, by Caller, in RotateTokenInpu
 			return err
 		}
 		before := imageOfToken(t)
-		if t.Expiration == string(TokenExpirationCustom) && t.ExpiresAt != nil && !t.ExpiresAt.After(w.now) {
+		if t.ExpiresAt != nil && !t.ExpiresAt.After(w.now) { // the old secret must not live again for the overlap
 			return &Error{Code: Conflict, Field: "input.token", Message: "The token's time is over: make a new one."}
 		}
 		w.renew(t)
@@ -309,7 +309,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 	switch {
 	case err != nil:
 		return Caller{}, err
-	case !ok || c.RevokedAt != nil || c.Expired:
+	case !ok || c.Revoked || c.Expired:
 		return Caller{}, wrong
 	}
 	if c.Stale {
@@ -317,7 +317,7 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 			return Caller{}, err
 		}
 	}
-	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt}}
+	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt, root: or(c.ParentID, c.ID)}}
 	if c.User != nil {
 		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
 		by.Roles = rolesOf(c.User.Roles)

@@ -161,12 +161,26 @@ func TestLives(t *testing.T) {
 			t.Errorf("%s lives longer than %s", row.expiration, row.life)
 		}
 	}
-	// A new secret is a new life, but of a token that was given an end.
-	if key := w.did(w.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: w.tokenNamed("a SESSION")}, nothing)).Secret; !w.lives(key) {
-		t.Error("a rotated SESSION does not live anew")
+	// A new secret is a new life, but of a token that was given an end; what is over stays over.
+	session := func(overlap int) string {
+		return w.did(w.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: w.tokenNamed("young"), OverlapSeconds: overlap}, nothing)).Secret
 	}
-	if _, err := w.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: w.tokenNamed("a CUSTOM")}, nothing); failure(err) != directory.Conflict {
-		t.Errorf("a CUSTOM token whose time is over is rotated: %v", err)
+	old := w.did(w.CreateToken(t.Context(), w.root(), directory.CreateTokenInput{Description: ptr("young")}, nothing)).Secret
+	w.later(30 * time.Minute)
+	fresh := session(3600)
+	w.later(29 * time.Minute)
+	if !w.lives(old) || !w.lives(fresh) {
+		t.Error("a rotated SESSION does not live on")
+	}
+	w.later(time.Minute)
+	if w.lives(old) || !w.lives(fresh) {
+		t.Error("the old secret outlives what it was, or the new one does not live anew")
+	}
+	w.later(time.Hour)
+	for _, over := range []string{"a SESSION", "a CUSTOM", "young"} {
+		if _, err := w.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: w.tokenNamed(over)}, nothing); failure(err) != directory.Conflict {
+			t.Errorf("%s, whose time is over, is rotated: %v", over, err)
+		}
 	}
 }
 

@@ -146,6 +146,9 @@ func (w *write) lockUser(ref UserRef) (*db.User, error) {
 	if found == nil {
 		return nil, gone
 	}
+	if err := w.store.TakeTurns(w.ctx, []uuid.UUID{found.ID}); err != nil {
+		return nil, err
+	}
 	u, ok, err := w.store.LockUser(w.ctx, found.ID)
 	switch {
 	case err != nil:
@@ -175,6 +178,9 @@ func (s *Service) DeleteUser(ctx context.Context, by Caller, in DeleteUserInput,
 		}
 		member, admin, err := w.store.GroupsOf(w.ctx, found.ID)
 		if err != nil {
+			return err
+		}
+		if err := w.store.TakeTurns(w.ctx, slices.Concat(member, admin, []uuid.UUID{found.ID})); err != nil {
 			return err
 		}
 		gs, err := w.lockGroups(append(member, admin...))
@@ -293,7 +299,7 @@ func (w *write) setUserGroups(in SetUserGroupsInput) error {
 	if u == nil || !w.knows(u, gs) {
 		return notFound("input.user", noUser)
 	}
-	wanted, err := wantedGroups(ids, gs)
+	wanted, err := w.wantedGroups(ids, gs)
 	if err != nil {
 		return err
 	}
@@ -328,11 +334,13 @@ func (w *write) holdStill(u *db.User, gs []*db.Group) error {
 	return amongLocked(have, gs)
 }
 
-// wantedGroups maps each group that the input names to where it was named.
-func wantedGroups(ids []uuid.UUID, locked []*db.Group) (map[uuid.UUID]int, error) {
+// wantedGroups maps each group that the input names to where it was named. One that the caller neither sees nor may fill is as one
+// that is not there: the first of either is named.
+func (w *write) wantedGroups(ids []uuid.UUID, locked []*db.Group) (map[uuid.UUID]int, error) {
 	there := make(map[uuid.UUID]bool, len(locked))
 	for _, g := range locked {
-		there[g.ID] = true
+		at := standingIn(w.by, *g)
+		there[g.ID] = decide(w.by, OperationGroupView, &at).Allowed || decide(w.by, OperationMembersEdit, &at).Allowed
 	}
 	wanted := make(map[uuid.UUID]int, len(ids))
 	for i, id := range ids {

@@ -26,13 +26,19 @@ func validName(field, v string) error {
 		return err
 	}
 	switch {
-	case strings.TrimSpace(v) == "":
+	case !strings.ContainsFunc(v, visible):
 		return invalid(field, "A name has 1 to %d characters and is not blank.", maxName)
-	case strings.ContainsFunc(v, unicode.IsControl):
+	case strings.ContainsFunc(v, breaks):
 		return invalid(field, "A name may not hold control characters.")
 	}
 	return nil
 }
+
+// visible reports whether a character leaves a mark: a name of blanks and zero-width characters is none.
+func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+
+// breaks reports whether a character breaks a line or a terminal.
+func breaks(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }
 
 // groupNamePatterns are what doors take for a group's new name. One that it has already passes: a group that was read through a
 // door can be written back through it.

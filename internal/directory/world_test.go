@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"roster/db"
 	"roster/internal/directory"
 	"roster/internal/rostertest"
@@ -213,3 +215,13 @@ func failure(err error) directory.Code {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// uuidOf is the one id that a query answers.
+func (w *world) uuidOf(query string, args ...any) uuid.UUID {
+	w.t.Helper()
+	return uuid.MustParse(w.text(query, args...))
+}
+
+// withChanges selects all that a write's changes tell.
+var withChanges = directory.Want(directory.Link{Key: "changes", Field: "changes",
+	Select: directory.Selection{Fields: []string{"kind", "actor", "via", "groupName", "username", "before", "after"}}})
