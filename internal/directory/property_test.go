@@ -104,7 +104,7 @@ func TestDryRuns(t *testing.T) {
 	w.group("a", "u0 u1 u2", "u0 u3", false)
 	w.group("b", "u1", "u1 u2", true)
 	succeeded := map[string]int{}
-	for range 150 {
+	for range 100 {
 		s := randomStep(r)
 		before, versions := w.dump(), w.versions()
 		dry, dryErr := s.do(w, true, withChanges)

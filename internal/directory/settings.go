@@ -15,7 +15,7 @@ func secretKey(key string) bool { return strings.EqualFold(key, "password") }
 
 // masked hides the passwords in settings, however deep they are.
 func masked(settings []byte) json.RawMessage {
-	return rewritten(settings, func(v any) any { return maskedValue(v) })
+	return rewritten(settings, maskedValue)
 }
 
 // unmasked puts stored passwords where settings that are written back have the mask.
