@@ -41,7 +41,7 @@ func (s set) but(o set) set {
 
 type person struct {
 	username, email, fullName string
-	id, uuid                  string
+	uuid                      string
 	number                    int
 	secret                    string // of a token with every scope; "" for people who have none
 }
