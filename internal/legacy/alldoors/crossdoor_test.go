@@ -138,8 +138,8 @@ func (r *run) populate() {
 		{name: "Old Two", kind: "MANAGED", members: setOf("alice", "Bob"), admins: setOf("Bob"), public: true},
 	}
 	for _, g := range r.model.groups {
-		g.access, g.defaultStorage, g.tags = "READ_ONLY", true, map[string]string{}
-		_, err := r.w.dir.CreateGroup(r.w.context(), directory.System(), directory.CreateGroupInput{Name: g.name, Type: directory.GroupType(g.kind),
+		g.access, g.defaultStorage, g.tags, g.description = "READ_ONLY", true, map[string]string{}, "there before"
+		_, err := r.w.dir.CreateGroup(r.w.context(), directory.System(), directory.CreateGroupInput{Name: g.name, Type: directory.GroupType(g.kind), Description: &g.description,
 			Public: &g.public, Members: legacytest.Users(names(g.members)...), Admins: legacytest.Users(names(g.admins)...)}, directory.Selection{})
 		if err != nil {
 			r.w.t.Fatal(err)

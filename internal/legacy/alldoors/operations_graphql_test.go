@@ -154,7 +154,8 @@ func graphDeleteGroup(r *run) step {
 }
 
 func graphAddMembers(r *run) step {
-	g, users := r.some(), r.users(1, 4)
+	g := r.some()
+	users := r.nearly(g, 1, 4)
 	input := map[string]any{"group": r.ref(g), "users": r.userRefs(users)}
 	unknown, a := r.unknown(input), r.act()
 	return r.mutation("addMembers", input, g, a, a.addMembers(nameOf(g), users, unknown, false))
@@ -192,7 +193,8 @@ func graphSetUserGroups(r *run) step {
 }
 
 func graphAddAdmins(r *run) step {
-	g, users := r.some(), r.users(1, 3)
+	g := r.some()
+	users := r.nearly(g, 1, 3)
 	input := map[string]any{"group": r.ref(g), "users": r.userRefs(users)}
 	unknown, a := r.unknown(input), r.act()
 	return r.mutation("addAdmins", input, g, a, a.addAdmins(nameOf(g), users, unknown, false))

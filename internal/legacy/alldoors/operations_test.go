@@ -91,7 +91,8 @@ func cdsDeleteGroup(r *run) step {
 }
 
 func cdsAddUsers(r *run) step {
-	g, users, a := r.some(), r.users(0, 3), r.act()
+	g := r.some()
+	users, a := r.nearly(g, 0, 3), r.act()
 	o := a.addMembers(nameOf(g), users, directory.OnUnknownUserFail, true)
 	return r.step(request{method: "POST", path: "/group/" + r.path(g) + "/user", body: encoded(users)}, a, o, 204, nil)
 }
@@ -232,7 +233,7 @@ func authressCreate(r *run) step {
 
 func authressUpdate(r *run) step {
 	g := r.some()
-	p := patch{name: ptr(pick(r, r.newName(), nameOf(g)))}
+	p := patch{name: ptr(pick(r, r.newName(), nameOf(g), nameOf(g)))}
 	members, admins := r.users(0, 3), r.users(0, 2)
 	body := map[string]any{"name": p.name, "users": authressUsers(members), "admins": authressUsers(admins)}
 	if r.chance(50) {
@@ -302,7 +303,8 @@ func d4scienceDelete(r *run) step {
 }
 
 func d4scienceAddUser(r *run) step {
-	g, user, a := r.some(), r.user(), r.act()
+	g := r.some()
+	user, a := pick(r, r.near(g), r.user()), r.act()
 	o := a.addMembers(nameOf(g), []string{user}, directory.OnUnknownUserFail, true)
 	at := r.hub("/" + r.path(g) + pick(r, "/users", "/users", ""))
 	return r.step(request{method: "PUT", path: at, header: urlencoded, body: "userId=" + url.QueryEscape(user)}, a, o, 200, says(strconv.FormatBool(o.did)))
@@ -317,7 +319,8 @@ func d4scienceRemoveUser(r *run) step {
 }
 
 func d4scienceAddAdmin(r *run) step {
-	g, user, a := r.some(), r.user(), r.act()
+	g := r.some()
+	user, a := pick(r, r.near(g), r.user()), r.act()
 	o := a.addAdmins(nameOf(g), []string{user}, directory.OnUnknownUserFail, false)
 	at := r.hub("/" + r.path(g) + "/admins")
 	return r.step(request{method: "PUT", path: at, header: urlencoded, body: "userId=" + url.QueryEscape(user)}, a, o, 204, says(""))
@@ -341,10 +344,14 @@ func testerCreate(r *run) step {
 
 func testerUpdate(r *run) step {
 	g := r.some()
-	p := patch{name: ptr(pick(r, r.newName(), nameOf(g))), description: ptr(pick(r, "", "for tests", "another"))}
+	p := patch{name: ptr(pick(r, r.newName(), nameOf(g), nameOf(g))), description: ptr(pick(r, "", "for tests", "another"))}
 	body := map[string]any{"Name": p.name, "Description": p.description}
-	if *p.description == "" && r.chance(50) {
+	switch r.rng.IntN(4) {
+	case 0:
+		p.description = ptr("")
 		delete(body, "Description") // which makes it empty
+	case 1:
+		p.description, body["Description"] = ptr(""), nil
 	}
 	a := r.act()
 	o := a.updateGroup(nameOf(g), p)
@@ -358,7 +365,8 @@ func testerDelete(r *run) step {
 }
 
 func testerSetMembers(r *run) step {
-	g, users, a := r.some(), r.users(0, 4), r.act()
+	g := r.some()
+	users, a := r.nearly(g, 0, 4), r.act()
 	items := []map[string]any{}
 	for _, n := range users {
 		if u := r.model.user(n); u != nil && r.chance(50) {

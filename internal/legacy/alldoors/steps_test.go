@@ -151,6 +151,25 @@ func (r *run) userOf(g *group) string {
 	return r.user()
 }
 
+// near is a user who is in the group, as an admin more often than by chance, or not.
+func (r *run) near(g *group) string {
+	if r.chance(40) {
+		return r.adminOf(g)
+	}
+	return r.userOf(g)
+}
+
+// nearly are up to n of them, at least from.
+func (r *run) nearly(g *group, from, n int) []string {
+	names := r.users(from, n)
+	for i := range names {
+		if r.chance(30) {
+			names[i] = r.near(g)
+		}
+	}
+	return names
+}
+
 // adminOf is the same for its admins.
 func (r *run) adminOf(g *group) string {
 	if g != nil && len(g.admins) > 0 && r.chance(70) {
