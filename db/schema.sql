@@ -91,7 +91,7 @@ CREATE TABLE groups (
   name_key text COLLATE "C" GENERATED ALWAYS AS (lower(name)) STORED,
   description_key text COLLATE "C" GENERATED ALWAYS AS (lower(description)) STORED,
   external_id_key text COLLATE "C" GENERATED ALWAYS AS (lower(external_id)) STORED,
-  search_key text COLLATE "C" GENERATED ALWAYS AS (lower(((((((((name || E'\x1f'::text) || handle) || E'\x1f'::text) || description) || E'\x1f'::text) || COALESCE(external_id, ''::text)) || E'\x1f'::text) || translate((tags)::text, '{}"'::text, '   '::text)))) STORED,
+  search_key text COLLATE "C" GENERATED ALWAYS AS (lower(((((((((name || E'\x1f'::text) || (handle COLLATE "default")) || E'\x1f'::text) || description) || E'\x1f'::text) || COALESCE(external_id, ''::text)) || E'\x1f'::text) || translate((tags)::text, '{}"'::text, '   '::text)))) STORED,
   CONSTRAINT groups_pkey PRIMARY KEY (id),
   CONSTRAINT groups_external_id_unique UNIQUE (external_id),
   CONSTRAINT groups_handle_unique UNIQUE (handle),

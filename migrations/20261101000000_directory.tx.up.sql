@@ -89,7 +89,7 @@ CREATE TABLE groups (
   description_key text COLLATE "C" GENERATED ALWAYS AS (lower(description)) STORED,
   external_id_key text COLLATE "C" GENERATED ALWAYS AS (lower(external_id)) STORED,
   search_key      text COLLATE "C" GENERATED ALWAYS AS
-    (lower(name || E'\x1f' || handle || E'\x1f' || description || E'\x1f' || coalesce(external_id, '') || E'\x1f' || translate(tags::text, '{}"', '   '))) STORED,
+    (lower(name || E'\x1f' || handle COLLATE "default" || E'\x1f' || description || E'\x1f' || coalesce(external_id, '') || E'\x1f' || translate(tags::text, '{}"', '   '))) STORED,
   CONSTRAINT groups_number_unique UNIQUE (number),
   CONSTRAINT groups_name_unique UNIQUE (name_key),
   CONSTRAINT groups_handle_unique UNIQUE (handle),

@@ -258,8 +258,11 @@ func (w *write) leaveAll(u *db.User, gs []*db.Group) error {
 		}
 	}
 	if len(orphans) > 0 {
-		named := strings.Join(orphans[:min(3, len(orphans))], ", ")
-		return &Error{Code: LastAdmin, Field: "input.user", Message: fmt.Sprintf("The user is the last admin of %d group(s), such as %s. Make another one first.", len(orphans), named)}
+		named := ""
+		if w.by.Can(PermissionGroupsView) {
+			named = ", such as " + strings.Join(orphans[:min(3, len(orphans))], ", ")
+		}
+		return &Error{Code: LastAdmin, Field: "input.user", Message: fmt.Sprintf("The user is the last admin of %d group(s)%s. Make another one first.", len(orphans), named)}
 	}
 	return nil
 }

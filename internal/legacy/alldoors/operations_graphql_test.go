@@ -112,7 +112,7 @@ func tagInputs(tags map[string]string) []map[string]string {
 }
 
 func graphCreateGroup(r *run) step {
-	in := newGroup{name: r.newName(), access: "READ_ONLY", storage: true, description: pick(r, "", "made by GraphQL"), public: r.chance(40), members: r.users(0, 4)}
+	in := newGroup{name: r.freeName(), access: "READ_ONLY", storage: true, description: pick(r, "", "made by GraphQL"), public: r.chance(40), members: r.users(0, 4)}
 	input := map[string]any{"name": in.name, "description": in.description, "public": in.public, "members": r.userRefs(in.members)}
 	if r.chance(50) {
 		in.admins = r.users(0, 3)

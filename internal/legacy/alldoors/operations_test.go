@@ -32,7 +32,7 @@ var operations = map[directory.Door][]operation{
 }
 
 func cdsAddGroup(r *run) step {
-	name := r.newName()
+	name := r.freeName()
 	a := r.act()
 	o := a.createGroup(newGroup{name: name, access: "READ_ONLY", storage: true})
 	return r.step(request{method: "POST", path: "/group", body: encoded(map[string]any{"id": 0, "name": name})}, a, o, 201, func(r *run, a answer) {
@@ -157,7 +157,7 @@ func (r *run) anyToken() int {
 const entrustRoot = "/api/web/v1"
 
 func entrustCreate(r *run) step {
-	in := newGroup{name: r.newName(), access: "READ_ONLY", storage: true, admins: []string{}}
+	in := newGroup{name: r.freeName(), access: "READ_ONLY", storage: true, admins: []string{}}
 	body := map[string]any{"name": in.name}
 	if r.chance(50) {
 		in.externalID = r.externalID()
@@ -215,7 +215,7 @@ func authressUsers(names []string) []map[string]string {
 }
 
 func authressCreate(r *run) step {
-	in := newGroup{name: r.newName(), access: "READ_ONLY", storage: true, members: r.users(0, 3), admins: r.users(0, 2), unknown: directory.OnUnknownUserCreate}
+	in := newGroup{name: r.freeName(), access: "READ_ONLY", storage: true, members: r.users(0, 3), admins: r.users(0, 2), unknown: directory.OnUnknownUserCreate}
 	body := map[string]any{"name": in.name, "users": authressUsers(in.members), "admins": authressUsers(in.admins)}
 	if r.chance(50) {
 		in.handle = pick(r, "grp_1", "grp_2", "a-B_c")
@@ -259,7 +259,7 @@ func (r *run) hub(path string) string {
 var urlencoded = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 
 func d4scienceCreate(r *run) step {
-	in := newGroup{name: r.newName(), access: "WRITE_OWNER", storage: true, admins: []string{}}
+	in := newGroup{name: r.freeName(), access: "WRITE_OWNER", storage: true, admins: []string{}}
 	form := url.Values{"group": {in.name}}
 	if r.chance(50) {
 		in.access, in.storage = pick(r, "READ_ONLY", "WRITE_OWNER", "WRITE_ALL", "ADMINISTRATOR"), r.chance(50)
@@ -304,7 +304,7 @@ func d4scienceDelete(r *run) step {
 
 func d4scienceAddUser(r *run) step {
 	g := r.some()
-	user, a := pick(r, r.near(g), r.user()), r.act()
+	user, a := pick(r, r.adminOf(g), r.near(g), r.user()), r.act()
 	o := a.addMembers(nameOf(g), []string{user}, directory.OnUnknownUserFail, true)
 	at := r.hub("/" + r.path(g) + pick(r, "/users", "/users", ""))
 	return r.step(request{method: "PUT", path: at, header: urlencoded, body: "userId=" + url.QueryEscape(user)}, a, o, 200, says(strconv.FormatBool(o.did)))
@@ -334,7 +334,7 @@ func d4scienceRemoveAdmin(r *run) step {
 }
 
 func testerCreate(r *run) step {
-	in := newGroup{name: r.newName(), access: "READ_ONLY", storage: true, admins: []string{}, description: pick(r, "", "for tests", "ü <&> \n")}
+	in := newGroup{name: r.freeName(), access: "READ_ONLY", storage: true, admins: []string{}, description: pick(r, "", "for tests", "ü <&> \n")}
 	a := r.act()
 	o := a.createGroup(in)
 	body := encoded(map[string]any{"Id": nil, "Name": in.name, "Description": in.description, "Links": []string{}})

@@ -85,6 +85,17 @@ var newNames = []string{"ops", "Dev-Team.1", "Büro 7", "a/b + c%20?", `O'Hara <
 
 func (r *run) newName() string { return r.cased(pick(r, newNames...)) }
 
+// freeName is one that no group has, more often than not.
+func (r *run) freeName() string {
+	name := r.newName()
+	for range 3 {
+		if r.model.group(name) != nil {
+			name = r.newName()
+		}
+	}
+	return name
+}
+
 // nowhere names no group, in every way that groups are named.
 const (
 	nowhere     = "nowhere"
