@@ -37,7 +37,7 @@ func (r *run) compare() int {
 		}
 		n += r.compareUsers(door, got.users)
 	}
-	if r.w.t.Failed() {
+	if r.w.t.Failed() || r.chance(50) {
 		return n
 	}
 	return n + r.compareLists()

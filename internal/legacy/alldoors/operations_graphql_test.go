@@ -201,7 +201,7 @@ func graphAddAdmins(r *run) step {
 }
 
 func graphRemoveAdmins(r *run) step {
-	g := r.some()
+	g := r.led()
 	users, a := append(r.users(0, 1), r.adminOf(g)), r.act()
 	input := map[string]any{"group": r.ref(g), "users": r.userRefs(users)}
 	return r.mutation("removeAdmins", input, g, a, a.removeAdmins(nameOf(g), users, false))

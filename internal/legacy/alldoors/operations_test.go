@@ -112,7 +112,7 @@ func cdsSetAdmin(r *run) step {
 }
 
 func cdsRemoveAdmin(r *run) step {
-	g := r.some()
+	g := r.led()
 	user, a := r.adminOf(g), r.act()
 	o := a.removeAdmins(nameOf(g), []string{user}, false)
 	return r.step(request{method: "DELETE", path: "/group/" + r.path(g) + "/user/" + url.PathEscape(user) + "/admin"}, a, o, 204, nil)
@@ -327,7 +327,7 @@ func d4scienceAddAdmin(r *run) step {
 }
 
 func d4scienceRemoveAdmin(r *run) step {
-	g := r.some()
+	g := r.led()
 	user, a := r.adminOf(g), r.act()
 	o := a.removeAdmins(nameOf(g), []string{user}, true)
 	return r.step(request{method: "DELETE", path: r.hub("/" + r.path(g) + "/admins/" + url.PathEscape(user))}, a, o, 204, says(""))

@@ -81,7 +81,7 @@ func (r *run) cased(text string) string {
 }
 
 // newNames are names for groups: some that CDS would not take, and few enough that they clash.
-var newNames = []string{"ops", "Dev-Team.1", "Büro 7", "a/b + c%20?", `O'Hara <"&">`}
+var newNames = []string{"ops", "Dev-Team.1", "Büro 7", `a/b + c%20? O'Hara <"&">`}
 
 func (r *run) newName() string { return r.cased(pick(r, newNames...)) }
 
@@ -112,6 +112,17 @@ func (r *run) some() *group {
 	for range 3 {
 		if r.by != root && !g.admins[r.by] {
 			g = pick(r, r.model.groups...)
+		}
+	}
+	return g
+}
+
+// led is one that more than one admin leads, if there is any to be found: from others, none can go.
+func (r *run) led() *group {
+	g := r.some()
+	for range 4 {
+		if g != nil && len(g.admins) < 2 {
+			g = r.some()
 		}
 	}
 	return g
