@@ -31,7 +31,9 @@ type Options struct {
 // Store is a pool, or inside InTx a transaction: a query does not care which.
 type Store struct {
 	pool *bun.DB
-	tx   *bun.Tx // nil outside InTx
+	conn *sql.Conn // nil outside InTx
+	tx   *sql.Tx   // likewise
+	asOf *AsOf     // what the caller's memory is of, until it has been compared
 	on   func(ctx context.Context, text string)
 }
 
@@ -91,8 +93,13 @@ func (s *Store) InTx(ctx context.Context, commit bool, fn func(tx *Store) error)
 }
 
 func (s *Store) runTx(ctx context.Context, commit bool, fn func(tx *Store) error) error {
-	err := s.pool.RunInTx(ctx, nil, func(_ context.Context, t bun.Tx) error {
-		err := fn(&Store{pool: s.pool, tx: &t, on: s.on})
+	conn, err := s.pool.Conn(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer conn.Close()
+	err = conn.RunInTx(ctx, nil, func(_ context.Context, t bun.Tx) error {
+		err := fn(&Store{pool: s.pool, conn: conn.Conn, tx: t.Tx, asOf: s.asOf, on: s.on})
 		if err == nil && !commit {
 			return errRollback
 		}
@@ -114,13 +121,16 @@ type rawConn interface {
 func (s *Store) raw(ctx context.Context, text string) rawConn {
 	s.on(ctx, text)
 	if s.tx != nil {
-		return s.tx.Tx
+		return s.tx
 	}
 	return s.pool.DB
 }
 
 // query runs a statement with $n arguments.
 func (s *Store) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if err := s.Compare(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.raw(ctx, text).QueryContext(ctx, text, args...)
 	return rows, translate(err)
 }
@@ -143,6 +153,9 @@ func (s *Store) queryRow(ctx context.Context, text string, args []any, dest ...a
 
 // exec runs a statement for its effect.
 func (s *Store) exec(ctx context.Context, text string, args ...any) error {
+	if err := s.Compare(ctx); err != nil {
+		return err
+	}
 	_, err := s.raw(ctx, text).ExecContext(ctx, text, args...)
 	return translate(err)
 }

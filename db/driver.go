@@ -139,10 +139,11 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	stop := func() bool { return true }
 	conf.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		s, err := c.conf.Dialer(ctx, network, addr)
-		if err == nil {
-			sock, stop = s, context.AfterFunc(ctx, func() { _ = s.Close() })
+		if err != nil {
+			return nil, err
 		}
-		return s, err
+		sock, stop = s, context.AfterFunc(ctx, func() { _ = s.Close() })
+		return &patientConn{Conn: s}, nil
 	}
 	cn, err := pgdriver.NewConnector(pgdriver.WithConfig(&conf)).Connect(limited)
 	if err == nil {
@@ -167,6 +168,24 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		err = fmt.Errorf("no connection within %v: %v", c.conf.DialTimeout, err) //nolint:errorlint // see above
 	}
 	return nil, &connError{fmt.Errorf("connecting to Postgres: %w%s", err, c.hint)}
+}
+
+// patientConn leaves a deadline for reading where it is if it is to move on by next to nothing. pgdriver moves it for every row.
+type patientConn struct {
+	net.Conn
+	until time.Time
+}
+
+// deadlineStep is how much earlier than asked a read may be given up; it is a small part of every timeout that we set.
+const deadlineStep = 100 * time.Millisecond
+
+// SetReadDeadline moves the deadline if it matters.
+func (c *patientConn) SetReadDeadline(t time.Time) error {
+	if ahead := t.Sub(c.until); !c.until.IsZero() && ahead >= 0 && ahead < deadlineStep {
+		return nil
+	}
+	c.until = t
+	return c.Conn.SetReadDeadline(t)
 }
 
 // connError is a connection that failed: a net.Error like any other.
@@ -207,6 +226,7 @@ type safeConn struct {
 	prepared map[string]*list.Element
 	recent   list.List // of *cached, the latest used first
 	stale    time.Duration
+	values   []driver.Value // of the row being read (rows.go)
 }
 
 // What pgdriver's types can do, ours can: database/sql asks for these by type assertion, so a lost one fails silently.

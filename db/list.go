@@ -2,7 +2,7 @@ package db
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,36 +70,19 @@ type Part[T any] struct {
 // idKey is the key that every order ends with.
 const idKey = "id"
 
-// Find reads a list. It is one statement, whatever the number of parents and rows.
+// Find reads a list. It is one statement, whatever the number of parents and rows; one more, where nothing is found and the caller was
+// let in by memory.
 func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T], error) {
+	if l.Of.where != "" && len(l.Parents) == 0 {
+		return nil, nil
+	}
+	l.Where = And(s.still(), l.Where)
 	st, err := build(t, l)
 	if err != nil {
 		return nil, err
 	}
 	parts := make([]Part[T], max(1, len(l.Parents)))
-	if l.Of.where != "" && len(l.Parents) == 0 {
-		return nil, nil
-	}
-	var ord int
-	dest := make([]any, 0, len(st.columns)+1)
-	err = s.each(ctx, st.text, st.args, func(rows *sql.Rows) error {
-		var row T
-		dest = dest[:0]
-		if l.Of.where != "" {
-			dest = append(dest, &ord)
-		} else {
-			ord = 1
-		}
-		for _, c := range st.columns {
-			dest = append(dest, c.dest(&row))
-		}
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
-		parts[ord-1].Rows = append(parts[ord-1].Rows, row)
-		return nil
-	})
-	if err != nil {
+	if err := fill(ctx, s, st, l, parts); err != nil {
 		return nil, err
 	}
 	for i := range parts {
@@ -112,6 +95,52 @@ func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T],
 		}
 	}
 	return parts, nil
+}
+
+// fill reads the rows of each part. Those of one parent come together, so that all are kept one after the other.
+func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts []Part[T]) error {
+	all := make([]T, 0, expected(l))
+	ends := make([]int, len(parts))
+	err := s.rows(ctx, st.text, st.args, func(values []driver.Value) error {
+		ord := 1
+		if l.Of.where != "" {
+			n, _ := values[0].(int64)
+			ord, values = int(n), values[1:]
+		}
+		all = append(all, *new(T))
+		row := &all[len(all)-1]
+		for i, c := range st.columns {
+			if err := assign(c.dest(row), values[i]); err != nil {
+				return err
+			}
+		}
+		ends[ord-1] = len(all)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return s.Compare(ctx)
+	}
+	s.found()
+	from := 0
+	for i, to := range ends {
+		if to > 0 {
+			parts[i].Rows = all[from:to:to]
+			from = to
+		}
+	}
+	return nil
+}
+
+// expected is for how many rows to make room: what was asked for, within reason.
+func expected(l List) int {
+	const most = 256
+	if l.Limit == 0 {
+		return 1
+	}
+	return min(most, (l.Limit+1)*max(1, len(l.Parents)))
 }
 
 // CursorOf is what a cursor at row holds: the value of every key of the order, and the id.
@@ -138,12 +167,13 @@ func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, er
 		w.add(") FROM unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(l.Parents))
 	}
 	counts := make([]int, max(1, len(l.Parents)))
-	err := s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
-		var ord, n int
-		if err := rows.Scan(&ord, &n); err != nil {
-			return err
-		}
-		counts[ord-1] = n
+	if err := s.Compare(ctx); err != nil {
+		return nil, err
+	}
+	err := s.rows(ctx, number(w.b.String()), w.args, func(values []driver.Value) error {
+		ord, _ := values[0].(int64)
+		n, _ := values[1].(int64)
+		counts[ord-1] = int(n)
 		return nil
 	})
 	return counts, err

@@ -3,6 +3,40 @@
 
 CREATE EXTENSION pg_trgm;
 
+CREATE OR REPLACE FUNCTION public.authority_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE authority SET epoch = epoch + 1;
+  RETURN NULL;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.authority_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM gone) THEN
+    UPDATE authority SET epoch = epoch + 1;
+  END IF;
+  RETURN NULL;
+END $function$
+;
+
+CREATE OR REPLACE FUNCTION public.authority_updated()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF EXISTS (SELECT FROM before b JOIN after a USING (id) WHERE (b.username, b.roles) IS DISTINCT FROM (a.username, a.roles)) THEN
+    UPDATE authority SET epoch = epoch + 1;
+  END IF;
+  RETURN NULL;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION public.count_rows()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -50,6 +84,13 @@ CREATE TABLE admins (
   CONSTRAINT admins_id_unique UNIQUE (id),
   CONSTRAINT admins_group_exists FOREIGN KEY (group_id) REFERENCES groups(id) ON DELETE CASCADE,
   CONSTRAINT admins_user_exists FOREIGN KEY (user_id, username_key) REFERENCES users(id, username_key) ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+CREATE TABLE authority (
+  one boolean DEFAULT true NOT NULL,
+  epoch bigint NOT NULL,
+  CONSTRAINT authority_pkey PRIMARY KEY (one),
+  CONSTRAINT authority_one_row CHECK (one)
 );
 
 CREATE TABLE changes (
@@ -261,6 +302,14 @@ CREATE INDEX users_username_trgm ON public.users USING gin (username_key gin_trg
 CREATE TRIGGER groups_deleted AFTER DELETE ON public.groups REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
 
 CREATE TRIGGER groups_inserted AFTER INSERT ON public.groups REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+
+CREATE TRIGGER tokens_authority_changed AFTER UPDATE OF hash, previous_hash, previous_until, scopes, expires_at, revoked_at, group_id, user_id, parent_id ON public.tokens FOR EACH STATEMENT EXECUTE FUNCTION authority_changed();
+
+CREATE TRIGGER tokens_authority_deleted AFTER DELETE ON public.tokens REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION authority_deleted();
+
+CREATE TRIGGER users_authority_changed AFTER UPDATE ON public.users REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION authority_updated();
+
+CREATE TRIGGER users_authority_deleted AFTER DELETE ON public.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION authority_deleted();
 
 CREATE TRIGGER users_deleted AFTER DELETE ON public.users REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
 

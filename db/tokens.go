@@ -107,9 +107,11 @@ func (s *Store) LockToken(ctx context.Context, id uuid.UUID) (Token, bool, error
 type Credential struct {
 	Token
 	User    *User
-	Revoked bool // it, or the token that it is a session of
-	Expired bool // likewise; by Postgres's clock, the one that all replicas share
-	Stale   bool // last use was not written within the last minute
+	Revoked bool          // it, or the token that it is a session of
+	Expired bool          // likewise; by Postgres's clock, the one that all replicas share
+	Left    time.Duration // until it ends, by the same clock; negative for one that does not
+	Unused  time.Duration // since its last use was written; negative if it never was
+	Epoch   int64         // of the authority table
 }
 
 // FindCredential finds the token of a hash, or of one that was rotated away and still lives; false if there is none.
@@ -117,16 +119,20 @@ func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bo
 	var c Credential
 	var username *string
 	var roles []string
-	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &c.Stale)
+	var left, unused int64
+	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &left, &unused, &c.Epoch)
 	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+`, u.username, coalesce(u.roles, '{}'),
 			t.revoked_at IS NOT NULL OR p.revoked_at IS NOT NULL,
 			coalesce(t.expires_at <= now(), false) OR coalesce(p.expires_at <= now(), false),
-			coalesce(t.last_used_at < now() - interval '1 minute', true)
+			coalesce((extract(epoch FROM least(t.expires_at, p.expires_at, CASE WHEN t.hash <> $1::bytea THEN t.previous_until END) - now()) * 1e6)::bigint, -1),
+			coalesce((extract(epoch FROM now() - t.last_used_at) * 1e6)::bigint, -1),
+			`+epochNow+`
 		FROM tokens t LEFT JOIN users u ON u.id = t.user_id LEFT JOIN tokens p ON p.id = t.parent_id
 		WHERE t.hash = $1::bytea OR (t.previous_hash = $1::bytea AND t.previous_until > now())`, []any{hash}, dest...)
 	if username != nil {
 		c.User = &User{ID: *c.UserID, Username: *username, Roles: roles}
 	}
+	c.Left, c.Unused = time.Duration(left)*time.Microsecond, time.Duration(unused)*time.Microsecond
 	return c, ok, err
 }
 

@@ -47,8 +47,7 @@ type HandlerConfig struct {
 func NewHandler(c HandlerConfig) http.Handler {
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory}}))
 	srv.AddTransport(transport.Options{})
-	srv.AddTransport(transport.GET{})
-	srv.AddTransport(transport.POST{})
+	srv.AddTransport(overHTTP{})
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetErrorPresenter(present(c.Log))
@@ -86,15 +85,12 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, by)))
+		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, c.Directory, secret, by)))
 	})
 }
 
 // misfit tells what is wrong with a request that gqlgen would refuse as well, but without a code.
 func misfit(r *http.Request) (status int, e *directory.Error) {
-	refused := func(status int, field, message string) (int, *directory.Error) {
-		return status, &directory.Error{Code: directory.Invalid, Field: field, Message: message}
-	}
 	switch r.Method {
 	case http.MethodOptions:
 	case http.MethodPost:
@@ -123,6 +119,10 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 		return refused(http.StatusMethodNotAllowed, "", "Send operations by POST, or queries by GET.")
 	}
 	return 0, nil
+}
+
+func refused(status int, field, message string) (int, *directory.Error) {
+	return status, &directory.Error{Code: directory.Invalid, Field: field, Message: message}
 }
 
 // refuse answers a request that does not reach GraphQL, in GraphQL's form.

@@ -54,7 +54,7 @@ func buildOrganisation(ctx context.Context, url string) error {
 	if _, err := dir.EnsureAdmin(ctx, rostertest.AdminSecret); err != nil {
 		return err
 	}
-	by, err := dir.Authenticate(ctx, rostertest.AdminSecret)
+	by, err := dir.AuthenticateNow(ctx, rostertest.AdminSecret)
 	if err != nil {
 		return err
 	}

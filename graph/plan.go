@@ -23,7 +23,7 @@ func planned[In, Out any](ctx context.Context, call func(context.Context, direct
 		var none Out
 		return none, err
 	}
-	return call(ctx, auth.CallerOf(ctx), in, sel)
+	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, in, sel) })
 }
 
 // listed runs a method of the directory that answers a page of a list.
@@ -37,7 +37,7 @@ func listed[Out any](ctx context.Context, call func(context.Context, directory.C
 		var none Out
 		return none, err
 	}
-	return call(ctx, auth.CallerOf(ctx), page, sel)
+	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, page, sel) })
 }
 
 // found runs a method of the directory that finds objects of any type, with what is selected of each type.
@@ -48,7 +48,7 @@ func found[In, Out any](ctx context.Context, call func(context.Context, director
 		var none Out
 		return none, err
 	}
-	return call(ctx, auth.CallerOf(ctx), in, sels)
+	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, in, sels) })
 }
 
 // linked hands out what the plan read for the field being resolved.

@@ -276,11 +276,15 @@ func (r *queryResolver) Tokens(ctx context.Context, first *int, after *string, l
 }
 
 func (r *queryResolver) CheckMemberships(ctx context.Context, pairs []*directory.MembershipPair) ([]*directory.MembershipCheck, error) {
-	return r.dir.CheckMemberships(ctx, auth.CallerOf(ctx), pairs)
+	return auth.Do(ctx, func(by directory.Caller) ([]*directory.MembershipCheck, error) {
+		return r.dir.CheckMemberships(ctx, by, pairs)
+	})
 }
 
 func (r *queryResolver) ExplainAccess(ctx context.Context, operation directory.Operation, group *directory.GroupRef) (*directory.AccessDecision, error) {
-	return r.dir.ExplainAccess(ctx, auth.CallerOf(ctx), operation, group)
+	return auth.Do(ctx, func(by directory.Caller) (*directory.AccessDecision, error) {
+		return r.dir.ExplainAccess(ctx, by, operation, group)
+	})
 }
 
 func (r *queryResolver) Changes(ctx context.Context, first *int, after *string, filter *directory.ChangeFilter) (*directory.Connection[directory.Change], error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"roster/internal/directory"
 )
@@ -19,15 +20,60 @@ const (
 	observedKey
 )
 
-// WithCaller is ctx with the caller of its request.
-func WithCaller(ctx context.Context, by directory.Caller) context.Context {
-	return context.WithValue(ctx, callerKey, by)
+// asking is the caller of a request, and what it takes to find it again.
+type asking struct {
+	by      atomic.Pointer[directory.Caller]
+	dir     *directory.Service
+	secret  string
+	refused atomic.Pointer[error]
+}
+
+// WithCaller is ctx with the caller of its request, as Identify found it for that secret.
+func WithCaller(ctx context.Context, dir *directory.Service, secret string, by directory.Caller) context.Context {
+	a := &asking{dir: dir, secret: secret}
+	a.by.Store(&by)
+	return context.WithValue(ctx, callerKey, a)
 }
 
 // CallerOf is the caller of the request; the zero Caller, who may do nothing, if there is none.
 func CallerOf(ctx context.Context) directory.Caller {
-	by, _ := ctx.Value(callerKey).(directory.Caller)
-	return by
+	if a, ok := ctx.Value(callerKey).(*asking); ok {
+		return *a.by.Load()
+	}
+	return directory.Caller{}
+}
+
+// Do runs a call of the directory for the caller of the request, and once more for the caller found anew if it turns out that what
+// was remembered of it no longer holds: nothing was done then.
+func Do[Out any](ctx context.Context, call func(by directory.Caller) (Out, error)) (Out, error) {
+	a, ok := ctx.Value(callerKey).(*asking)
+	if !ok {
+		return call(directory.Caller{})
+	}
+	by := *a.by.Load()
+	out, err := call(by)
+	// A call that did not come to ask Postgres anything, as where it was refused at once, is not believed before this has.
+	if verr := a.dir.Verify(ctx, by); verr == nil && !directory.IsStale(err) {
+		return out, err
+	} else if verr != nil && !directory.IsStale(verr) {
+		return out, verr
+	}
+	if by, err = IdentifyAgain(ctx, a.dir, a.secret, by.Via); err != nil {
+		a.refused.Store(&err)
+		return out, err
+	}
+	a.by.Store(&by)
+	return call(by)
+}
+
+// Refusal is why the credential of the request turned out to be no longer good when Do looked again; nil if it did not.
+func Refusal(ctx context.Context) error {
+	if a, ok := ctx.Value(callerKey).(*asking); ok {
+		if err := a.refused.Load(); err != nil {
+			return *err
+		}
+	}
+	return nil
 }
 
 // Observed is ctx with a place for the caller, which Identify fills: for a log of requests, which stands around the doors and would
@@ -78,6 +124,12 @@ func Bearer(r *http.Request) (secret string, ok bool) {
 	scheme, rest, _ := strings.Cut(h, " ")
 	rest = strings.TrimSpace(rest)
 	return rest, strings.EqualFold(scheme, "Bearer") && rest != ""
+}
+
+// IdentifyAgain is Identify without what is remembered of the secret.
+func IdentifyAgain(ctx context.Context, dir *directory.Service, secret string, via directory.Door) (directory.Caller, error) {
+	dir.Forget(secret)
+	return Identify(ctx, dir, secret, via)
 }
 
 // Identify authenticates a secret for a door. No secret is nobody: the zero Caller, which the directory refuses where it must.

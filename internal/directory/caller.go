@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"roster/db"
 )
 
 // Caller is who asks, as authentication found it. It is an argument of every method; the zero Caller is nobody and may do nothing.
@@ -16,6 +18,7 @@ type Caller struct {
 	Via         Door
 	RequestID   string
 	system      bool
+	asOf        *db.AsOf // when it was found, if by memory
 }
 
 // CallerUser is the user behind a request.

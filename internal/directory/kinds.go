@@ -200,5 +200,5 @@ func workerModelKind() *kind[db.WorkerModel, WorkerModel] {
 
 // newReader reads for a caller, on the pool or inside a transaction.
 func (s *Service) newReader(store *db.Store, by Caller) *reader {
-	return &reader{kinds: s.kinds, store: store, by: by, now: time.Now()}
+	return &reader{kinds: s.kinds, store: store.AsOf(by.asOf), by: by, now: time.Now()}
 }

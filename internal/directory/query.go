@@ -290,7 +290,7 @@ func (s *Service) CheckMemberships(ctx context.Context, by Caller, pairs []*Memb
 	if len(pairs) == 0 {
 		return out, nil
 	}
-	facts, err := s.store.Check(ctx, groupRefs, userRefs, groupsWhere(by, OperationMembersView))
+	facts, err := s.store.AsOf(by.asOf).Check(ctx, groupRefs, userRefs, groupsWhere(by, OperationMembersView))
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +320,7 @@ func (s *Service) ExplainAccess(ctx context.Context, by Caller, op Operation, re
 	if err != nil {
 		return nil, err
 	}
-	parts, err := db.Find(ctx, s.store, db.Groups, db.List{Columns: []string{"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
+	parts, err := db.Find(ctx, s.store.AsOf(by.asOf), db.Groups, db.List{Columns: []string{"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
 		Where: db.GroupIs(resolved), Viewer: by.viewer()})
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func scoped(t *testing.T, dir *directory.Service, username string, via directory
 	if err != nil {
 		t.Fatal(err)
 	}
-	by, err := dir.Authenticate(t.Context(), p.Secret)
+	by, err := dir.AuthenticateNow(t.Context(), p.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestSessionsEndWithTheirToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	by, err := dir.Authenticate(t.Context(), session.Secret)
+	by, err := dir.AuthenticateNow(t.Context(), session.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestSessionsEndWithTheirToken(t *testing.T) {
 	if _, err := dir.RevokeToken(t.Context(), directory.System(), directory.RevokeTokenInput{Token: parent.ID()}, directory.Selection{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dir.Authenticate(t.Context(), session.Secret); directory.CodeOf(err) != directory.Unauthenticated {
+	if _, err := dir.AuthenticateNow(t.Context(), session.Secret); directory.CodeOf(err) != directory.Unauthenticated {
 		t.Errorf("after its token was revoked the session answers %v", err)
 	}
 }

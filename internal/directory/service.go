@@ -16,6 +16,7 @@ type Service struct {
 	store *db.Store
 	kinds *kinds
 	key   []byte // of token hashes
+	known *credentials
 }
 
 // Config is what a Service is made of.
@@ -27,7 +28,7 @@ type Config struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	return &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey}
+	return &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey, known: newCredentials()}
 }
 
 // Payload is what every write answers: what became of it, in a form that selections are read of.

@@ -298,29 +298,3 @@ func (w *write) ownerOf(t *db.Token) (*db.Group, *db.User, error) {
 	}
 	return nil, u, w.mayHandle(u)
 }
-
-// Authenticate finds who a secret belongs to. Whatever is wrong with it, the answer is the same UNAUTHENTICATED.
-func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, error) {
-	wrong := &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
-	if !plausible(secret) {
-		return Caller{}, wrong
-	}
-	c, ok, err := s.store.FindCredential(ctx, s.hash(secret))
-	switch {
-	case err != nil:
-		return Caller{}, err
-	case !ok || c.Revoked || c.Expired:
-		return Caller{}, wrong
-	}
-	if c.Stale {
-		if err := s.store.TouchToken(ctx, c.ID); err != nil {
-			return Caller{}, err
-		}
-	}
-	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt, root: or(c.ParentID, c.ID)}}
-	if c.User != nil {
-		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
-		by.Roles = rolesOf(c.User.Roles)
-	}
-	return by, nil
-}

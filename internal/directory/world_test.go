@@ -121,7 +121,7 @@ func (w *world) as(user string, scopes ...directory.Permission) directory.Caller
 // with is who a secret belongs to, through GraphQL.
 func (w *world) with(secret string) directory.Caller {
 	w.t.Helper()
-	by, err := w.Authenticate(w.t.Context(), secret)
+	by, err := w.AuthenticateNow(w.t.Context(), secret)
 	if err != nil {
 		w.t.Fatal(err)
 	}

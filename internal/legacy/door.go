@@ -236,14 +236,15 @@ func fits(pattern, segments []string) (map[string]string, bool) {
 const deadline = 30 * time.Second
 
 // answer authenticates, reads the body and runs the route.
-func (m *Mounted) answer(w http.ResponseWriter, r *Request, route Route) error {
+func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
 	r.Request = r.WithContext(ctx)
 	r.By = directory.Caller{Via: m.Name, RequestID: auth.RequestIDOf(ctx)}
+	secret := ""
 	if !route.Open {
-		secret, ok := m.Credential(r.Request)
-		if !ok || secret == "" {
+		var ok bool
+		if secret, ok = m.Credential(r.Request); !ok || secret == "" {
 			return &directory.Error{Code: directory.Unauthenticated, Message: "There is no credential."}
 		}
 		by, err := auth.Identify(ctx, m.deps.Directory, secret, m.Name)
@@ -252,6 +253,14 @@ func (m *Mounted) answer(w http.ResponseWriter, r *Request, route Route) error {
 		}
 		r.By = by
 	}
+	if err := r.read(route); err != nil {
+		return err
+	}
+	return m.handle(w, r, route, secret)
+}
+
+// read reads the request's body, up to the route's limit.
+func (r *Request) read(route Route) error {
 	limit := route.MaxBody
 	if limit == 0 {
 		limit = 1 << 20
@@ -264,6 +273,27 @@ func (m *Mounted) answer(w http.ResponseWriter, r *Request, route Route) error {
 		return &directory.Error{Code: directory.LimitExceeded, Field: "body", Message: fmt.Sprintf("The body is larger than %d bytes.", limit)}
 	}
 	r.body = body
+	return nil
+}
+
+// handle runs the route, and once more for the caller found anew if it turns out that what was remembered of it no longer holds
+// (directory.ErrStale): before the first byte of the answer, and before anything was done.
+func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) error {
+	w.verify = func() error { return m.deps.Directory.Verify(r.Context(), r.By) }
+	err := route.Handle(w, r)
+	verr := w.verified()
+	switch {
+	case secret == "" || verr == nil && !directory.IsStale(err):
+		return err
+	case verr != nil && !directory.IsStale(verr):
+		return verr
+	}
+	by, err := auth.IdentifyAgain(r.Context(), m.deps.Directory, secret, m.Name)
+	if err != nil {
+		return err
+	}
+	r.By = by
+	w.refused = nil
 	return route.Handle(w, r)
 }
 
@@ -276,16 +306,29 @@ func (m *Mounted) fail(w *recorder, r *Request, err error) {
 	if w.status != 0 {
 		return // a stream broke off: all that can be done is to end it short
 	}
+	w.verify, w.refused = nil, nil // an error is about no one's rights any more
 	m.Fail(w, r, e)
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer. The first byte of one waits for verify, and where that fails none is sent.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status  int
+	verify  func() error
+	refused error
+}
+
+func (w *recorder) verified() error {
+	if w.status == 0 && w.refused == nil && w.verify != nil {
+		w.refused = w.verify()
+	}
+	return w.refused
 }
 
 func (w *recorder) WriteHeader(status int) {
+	if w.verified() != nil {
+		return
+	}
 	if w.status == 0 {
 		w.status = status
 	}
@@ -293,6 +336,9 @@ func (w *recorder) WriteHeader(status int) {
 }
 
 func (w *recorder) Write(b []byte) (int, error) {
+	if err := w.verified(); err != nil {
+		return 0, err
+	}
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}

@@ -1,0 +1,149 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"roster/internal/auth"
+)
+
+// overHTTP is GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): a POST with a JSON body, or a GET for queries. It
+// is gqlgen's two transports in one, but that it writes an answer once, in one piece of known length, where gqlgen passes the
+// finished data through encoding/json again; and that it never quotes a body that it cannot read.
+type overHTTP struct{}
+
+var _ graphql.Transport = overHTTP{}
+
+// Media types of answers: the one that is named in the draft has other statuses for documents that cannot be executed.
+const (
+	mediaJSON     = "application/json"
+	mediaResponse = "application/graphql-response+json"
+)
+
+// Supports is gqlgen's question; misfit has asked more of the request before.
+func (overHTTP) Supports(r *http.Request) bool {
+	return r.Header.Get("Upgrade") == "" && (r.Method == http.MethodPost || r.Method == http.MethodGet)
+}
+
+// Do answers a request.
+func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	ctx, media := r.Context(), answerMedia(r)
+	params := graphql.RawParams{Headers: r.Header}
+	params.ReadTime.Start = graphql.Now()
+	if err := readParams(r, &params); err != nil {
+		send(w, http.StatusBadRequest, media, exec.DispatchError(ctx, gqlerror.List{gqlerror.Errorf("unreadable")}))
+		return
+	}
+	params.ReadTime.End = graphql.Now()
+	op, errs := exec.CreateOperationContext(ctx, &params)
+	if errs != nil {
+		status := http.StatusOK
+		if errcode.GetErrorKind(errs) == errcode.KindProtocol {
+			status = map[string]int{mediaJSON: http.StatusUnprocessableEntity, mediaResponse: http.StatusBadRequest}[media]
+		}
+		send(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), errs))
+		return
+	}
+	if r.Method == http.MethodGet && op.Operation.Operation != ast.Query {
+		status, e := refused(http.StatusMethodNotAllowed, "", "Send mutations by POST: a GET changes nothing.")
+		refuseWith(w, r, status, e)
+		return
+	}
+	responses, ctx := exec.DispatchOperation(ctx, op)
+	response := responses(ctx)
+	if err := auth.Refusal(ctx); err != nil { // the credential ended between authentication and the first statement
+		refuse(w, r, err)
+		return
+	}
+	send(w, http.StatusOK, media, response)
+}
+
+// bodies are buffers for what is read and written.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled is the largest buffer that is kept for another request.
+const maxPooled = 1 << 20
+
+func putBody(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		bodies.Put(b)
+	}
+}
+
+func readParams(r *http.Request, p *graphql.RawParams) error {
+	if r.Method == http.MethodGet {
+		q := r.URL.Query()
+		p.Query, p.OperationName = q.Get("query"), q.Get("operationName")
+		for name, to := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
+			if text := q.Get(name); text != "" {
+				if err := decodeJSON(strings.NewReader(text), to); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	body := bodies.Get().(*bytes.Buffer)
+	defer putBody(body)
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return err
+	}
+	return decodeJSON(body, p)
+}
+
+// decodeJSON keeps numbers as they are written: gqlgen makes of them what the schema says.
+func decodeJSON(r io.Reader, to any) error {
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	return d.Decode(to)
+}
+
+// answerMedia is the media type that the client asked for.
+func answerMedia(r *http.Request) string {
+	for accept := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		media, _, err := mime.ParseMediaType(strings.TrimSpace(accept))
+		switch {
+		case err != nil:
+		case media == mediaResponse:
+			return mediaResponse
+		case media == mediaJSON:
+			return mediaJSON
+		}
+	}
+	return mediaJSON
+}
+
+// send writes an answer in one piece. Data is JSON already.
+func send(w http.ResponseWriter, status int, media string, response *graphql.Response) {
+	b := bodies.Get().(*bytes.Buffer)
+	defer putBody(b)
+	if response == nil {
+		response = &graphql.Response{}
+	}
+	if len(response.Errors) == 0 && response.Extensions == nil && response.HasNext == nil && len(response.Data) > 0 {
+		b.WriteString(`{"data":`)
+		b.Write(response.Data)
+		b.WriteByte('}')
+	} else if err := json.NewEncoder(b).Encode(response); err != nil {
+		panic(fmt.Errorf("graph: an answer is no JSON: %w", err))
+	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	h := w.Header()
+	h.Set("Content-Type", media)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,149 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"roster/db"
+)
+
+// Whom a token belongs to is remembered, so that a request does not begin by asking Postgres. What makes such a memory wrong (a
+// revocation, a rotation, another role or name of the user, the end of its owner) moves the epoch of the authority table, in the same
+// transaction; and the first statement of every request compares the epoch with that of the memory, in its own snapshot. So no server
+// has to be told, and none answers by a memory that is wrong: the call fails with ErrStale, before anything was done, and is
+// repeated for a caller found anew (auth.Do). Time alone ends a memory at the token's own end.
+
+// maxCredentials bounds what is remembered; the one unused for longest goes.
+const maxCredentials = 16_384
+
+// lastUseEvery is how exact a token's last use is.
+const lastUseEvery = time.Minute
+
+// ErrStale is what a call fails with whose caller was found by a memory that no longer holds. Nothing was done. Authenticate finds
+// the caller anew.
+var ErrStale = db.ErrStale
+
+// credentials are the secrets met of late, by their hash.
+type credentials struct {
+	byHash *lru.Cache[string, *credential]
+}
+
+// credential is what is known of one.
+type credential struct {
+	by    Caller
+	epoch int64
+	until time.Time    // by this process's monotonic clock; zero for no end
+	touch atomic.Int64 // when the last use is to be written again, as UnixNano
+}
+
+func newCredentials() *credentials {
+	byHash, err := lru.New[string, *credential](maxCredentials)
+	if err != nil {
+		panic(err) // only a size of none is an error
+	}
+	return &credentials{byHash}
+}
+
+// recall is the caller of a secret as it is remembered.
+func (c *credentials) recall(hash string, now time.Time) (*credential, bool) {
+	known, ok := c.byHash.Get(hash)
+	if ok && !known.until.IsZero() && !known.until.After(now) {
+		c.byHash.Remove(hash)
+		return nil, false
+	}
+	return known, ok
+}
+
+// Authenticate finds who a secret belongs to, by memory if it can. Whatever is wrong with it, the answer is the same UNAUTHENTICATED.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, error) {
+	if !plausible(secret) {
+		return Caller{}, wrongSecret
+	}
+	hash, now := s.hash(secret), time.Now()
+	if known, ok := s.known.recall(string(hash), now); ok {
+		if err := s.touch(ctx, known, now); err != nil {
+			return Caller{}, err
+		}
+		by := known.by
+		by.asOf = db.At(known.epoch, false)
+		return by, nil
+	}
+	return s.find(ctx, hash, now)
+}
+
+var wrongSecret = &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+
+// find asks Postgres who a secret belongs to, and remembers it.
+func (s *Service) find(ctx context.Context, hash []byte, now time.Time) (Caller, error) {
+	c, ok, err := s.store.FindCredential(ctx, hash)
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case !ok || c.Revoked || c.Expired:
+		return Caller{}, wrongSecret
+	}
+	known := &credential{by: callerOf(c), epoch: c.Epoch}
+	if c.Left >= 0 {
+		known.until = now.Add(c.Left) // now is before Postgres looked, so that we are early rather than late
+	}
+	if c.Unused >= 0 {
+		known.touch.Store(now.Add(lastUseEvery - c.Unused).UnixNano())
+	}
+	if err := s.touch(ctx, known, now); err != nil {
+		return Caller{}, err
+	}
+	s.known.byHash.Add(string(hash), known)
+	by := known.by
+	by.asOf = db.At(c.Epoch, true)
+	return by, nil
+}
+
+func callerOf(c db.Credential) Caller {
+	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt, root: or(c.ParentID, c.ID)}}
+	if c.User != nil {
+		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
+		by.Roles = rolesOf(c.User.Roles)
+	}
+	return by
+}
+
+// touch writes the last use of a token, once a minute; of many requests at once, one does.
+func (s *Service) touch(ctx context.Context, known *credential, now time.Time) error {
+	due := known.touch.Load()
+	if now.UnixNano() < due || !known.touch.CompareAndSwap(due, now.Add(lastUseEvery).UnixNano()) {
+		return nil
+	}
+	err := s.store.TouchToken(ctx, known.by.Token.UUID)
+	if err != nil {
+		known.touch.Store(due)
+	}
+	return err
+}
+
+// AuthenticateNow is Authenticate for those who cannot repeat what they do for the caller: what is remembered is compared at once.
+func (s *Service) AuthenticateNow(ctx context.Context, secret string) (Caller, error) {
+	by, err := s.Authenticate(ctx, secret)
+	if err != nil {
+		return Caller{}, err
+	}
+	if err = s.Verify(ctx, by); IsStale(err) {
+		s.Forget(secret)
+		return s.Authenticate(ctx, secret)
+	}
+	return by, err
+}
+
+// Verify compares the memory that the caller was found by, unless a call of this request has. It fails with ErrStale.
+func (s *Service) Verify(ctx context.Context, by Caller) error {
+	return s.store.AsOf(by.asOf).Compare(ctx)
+}
+
+// Forget has the next Authenticate of a secret ask Postgres.
+func (s *Service) Forget(secret string) { s.known.byHash.Remove(string(s.hash(secret))) }
+
+// IsStale reports whether a call failed since its caller was found by a memory that no longer holds.
+func IsStale(err error) bool { return errors.Is(err, ErrStale) }
