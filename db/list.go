@@ -143,9 +143,8 @@ func expected(l List) int {
 	return min(most, (l.Limit+1)*max(1, len(l.Parents)))
 }
 
-// CursorOf is what a cursor at row holds: the value of every key of the order, and the id.
-func CursorOf[T any](t *Table[T], order []Order, row *T) []string {
-	at := make([]string, 0, len(order)+1)
+// AppendCursor appends what a cursor at row holds: the value of every key of the order, and the id.
+func AppendCursor[T any](at []string, t *Table[T], order []Order, row *T) []string {
 	for _, o := range order {
 		at = append(at, t.keys[o.Key].value(row))
 	}

@@ -163,6 +163,9 @@ func (p *planner) connection(page *directory.Page, typ string, set ast.Selection
 		case "edges":
 			page.Rows = true
 			for _, e := range graphql.CollectFields(p.op, f.Selections, satisfied(f.Definition.Type.Name())) {
+				if e.Name == "cursor" {
+					page.Cursors = true
+				}
 				if e.Name != "node" {
 					continue
 				}
@@ -214,6 +217,7 @@ func mergeLink(have *directory.Link, l directory.Link) error {
 	if have.Page != nil {
 		have.Page.Rows = have.Page.Rows || l.Page.Rows
 		have.Page.Total = have.Page.Total || l.Page.Total
+		have.Page.Cursors = have.Page.Cursors || l.Page.Cursors
 	}
 	for typ, sel := range l.ByType {
 		of := have.ByType[typ]
@@ -226,7 +230,9 @@ func mergeLink(have *directory.Link, l directory.Link) error {
 }
 
 func sameList(a, b directory.Page) bool {
-	a.Rows, a.Total, b.Rows, b.Total = false, false, false, false
+	for _, p := range []*directory.Page{&a, &b} {
+		p.Rows, p.Total, p.Cursors = false, false, false
+	}
 	return reflect.DeepEqual(a, b)
 }
 

@@ -133,7 +133,7 @@ func send(w http.ResponseWriter, status int, media string, response *graphql.Res
 	if response == nil {
 		response = &graphql.Response{}
 	}
-	if len(response.Errors) == 0 && response.Extensions == nil && response.HasNext == nil && len(response.Data) > 0 {
+	if len(response.Errors) == 0 && len(response.Extensions) == 0 && response.HasNext == nil && len(response.Data) > 0 {
 		b.WriteString(`{"data":`)
 		b.Write(response.Data)
 		b.WriteByte('}')

@@ -217,7 +217,7 @@ func deny(by Caller, d AccessDecision) error {
 }
 
 // standingIn is the caller's standing in a group whose row was read with the viewer's facts.
-func standingIn(by Caller, g db.Group) standing {
+func standingIn(by Caller, g *db.Group) standing {
 	s := standing{public: g.Public, member: g.ViewerIsMember, admin: g.ViewerIsAdmin, imported: g.Type == string(GroupTypeDirectory)}
 	if by.Token != nil && by.Token.Group != nil {
 		s.admin = *by.Token.Group == g.ID // a group's token manages that group, within its scopes, and no other

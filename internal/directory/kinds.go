@@ -45,7 +45,7 @@ func groupKind() *kind[db.Group, Group] {
 	id := func(g *Group) uuid.UUID { return g.UUID }
 	return &kind[db.Group, Group]{
 		name: "Group", table: db.Groups, id: id, idIn: db.GroupID.In,
-		object: func(r *reader, row db.Group) *Group {
+		object: func(r *reader, row *db.Group) Group {
 			g := groupOf(row)
 			g.by, g.at = &r.by, standingIn(r.by, row)
 			return g
@@ -76,7 +76,7 @@ func userKind() *kind[db.User, User] {
 	id := func(u *User) uuid.UUID { return u.UUID }
 	return &kind[db.User, User]{
 		name: "User", table: db.Users, id: id, idIn: db.UserID.In,
-		object: func(_ *reader, row db.User) *User { return userOf(row) },
+		object: func(_ *reader, row *db.User) User { return userOf(row) },
 		fields: map[string][]string{
 			"id": {"id"}, "uuid": {"id"}, "number": {"number"}, "username": {"username"}, "email": {"email"}, "fullName": {"full_name"},
 			"externalId": {"external_id"}, "roles": {"roles"}, "createdAt": {"created_at"},
@@ -89,13 +89,13 @@ func memberKind() *kind[db.Member, Member] {
 	return &kind[db.Member, Member]{
 		name: "Member", table: db.Members, idIn: db.MemberID.In,
 		id:     func(m *Member) uuid.UUID { return m.UUID },
-		object: func(_ *reader, row db.Member) *Member { return memberOf(row) },
+		object: func(_ *reader, row *db.Member) Member { return memberOf(row) },
 		fields: map[string][]string{
 			"id": {"id"}, "isAdmin": {"is_other"}, "addedAt": {"added_at"}, "via": {"via"}, "expiresAt": {"expires_at"},
 		},
 		links: map[string]link[Member]{
 			"group":   one("group_id", func(m *Member) *uuid.UUID { return &m.groupID }, groups, nil),
-			"user":    with("user.", func(m *Member) *User { return m.user }, users),
+			"user":    with("user.", func(m *Member) *db.User { return m.user }, users),
 			"addedBy": one("added_by", func(m *Member) *uuid.UUID { return m.addedBy }, users, nil),
 		},
 	}
@@ -105,11 +105,11 @@ func adminKind() *kind[db.Member, Admin] {
 	return &kind[db.Member, Admin]{
 		name: "Admin", table: db.Admins, idIn: db.MemberID.In,
 		id:     func(a *Admin) uuid.UUID { return a.UUID },
-		object: func(_ *reader, row db.Member) *Admin { return adminOf(row) },
+		object: func(_ *reader, row *db.Member) Admin { return adminOf(row) },
 		fields: map[string][]string{"id": {"id"}, "isMember": {"is_other"}, "grantedAt": {"added_at"}, "via": {"via"}},
 		links: map[string]link[Admin]{
 			"group":     one("group_id", func(a *Admin) *uuid.UUID { return &a.groupID }, groups, nil),
-			"user":      with("user.", func(a *Admin) *User { return a.user }, users),
+			"user":      with("user.", func(a *Admin) *db.User { return a.user }, users),
 			"grantedBy": one("added_by", func(a *Admin) *uuid.UUID { return a.grantedBy }, users, nil),
 		},
 	}
@@ -119,7 +119,7 @@ func tokenKind() *kind[db.Token, Token] {
 	return &kind[db.Token, Token]{
 		name: "Token", table: db.Tokens, idIn: db.TokenID.In,
 		id:     func(t *Token) uuid.UUID { return t.UUID },
-		object: func(r *reader, row db.Token) *Token { return tokenOf(row, r.now) },
+		object: func(r *reader, row *db.Token) Token { return tokenOf(row, r.now) },
 		fields: map[string][]string{
 			"id": {"id"}, "number": {"number"}, "description": {"description"}, "prefix": {"prefix"}, "scopes": {"scopes"},
 			"expiration": {"expiration"}, "expiresAt": {"expires_at"}, "status": {"revoked_at", "expires_at"}, "createdAt": {"created_at"},
@@ -154,7 +154,7 @@ func changeKind() *kind[db.Change, Change] {
 	return &kind[db.Change, Change]{
 		name: "Change", table: db.Changes, identity: []string{"tx", "seq"},
 		id:     func(c *Change) uuid.UUID { return changeID(c.tx, c.seq) },
-		object: func(_ *reader, row db.Change) *Change { return changeOf(row) },
+		object: func(_ *reader, row *db.Change) Change { return changeOf(row) },
 		fields: map[string][]string{
 			"id": {"seq"}, "at": {"at"}, "kind": {"kind"}, "actor": {"actor"}, "via": {"via"}, "requestId": {"request_id"},
 			"groupId": {"group_id"}, "groupName": {"group_name"}, "username": {"username"}, "before": {"before"}, "after": {"after"},
@@ -170,7 +170,7 @@ func actionKind() *kind[db.Action, Action] {
 	return &kind[db.Action, Action]{
 		name: "Action", table: db.Actions, idIn: db.ActionID.In,
 		id:     func(a *Action) uuid.UUID { return a.UUID },
-		object: func(_ *reader, row db.Action) *Action { return actionOf(row) },
+		object: func(_ *reader, row *db.Action) Action { return actionOf(row) },
 		fields: map[string][]string{
 			"id": {"id"}, "number": {"number"}, "name": {"name"}, "type": {"type"}, "description": {"description"}, "enabled": {"enabled"},
 			"deprecated": {"deprecated"}, "requirements": {"requirements"}, "parameters": {"parameters"},
@@ -185,7 +185,7 @@ func workerModelKind() *kind[db.WorkerModel, WorkerModel] {
 	return &kind[db.WorkerModel, WorkerModel]{
 		name: "WorkerModel", table: db.WorkerModels, idIn: db.WorkerModelID.In,
 		id:     func(w *WorkerModel) uuid.UUID { return w.UUID },
-		object: func(_ *reader, row db.WorkerModel) *WorkerModel { return workerModelOf(row) },
+		object: func(_ *reader, row *db.WorkerModel) WorkerModel { return workerModelOf(row) },
 		fields: map[string][]string{
 			"id": {"id"}, "number": {"number"}, "name": {"name"}, "description": {"description"}, "type": {"type"}, "disabled": {"disabled"},
 			"restricted": {"restricted"}, "deprecated": {"deprecated"}, "image": {"image"}, "docker": {"docker"},

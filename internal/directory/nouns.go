@@ -219,7 +219,7 @@ type Member struct {
 
 	groupID, userID uuid.UUID
 	addedBy         *uuid.UUID
-	user            *User // read with the member, if it was selected
+	user            *db.User // read with the member, if it was selected
 }
 
 // ID is the membership's TypeID, mem_….
@@ -235,7 +235,7 @@ type Admin struct {
 
 	groupID, userID uuid.UUID
 	grantedBy       *uuid.UUID
-	user            *User
+	user            *db.User
 }
 
 // ID is the adminship's TypeID, adm_….
@@ -357,8 +357,8 @@ type WorkerModel struct {
 // ID is the worker model's TypeID, wkm_….
 func (w *WorkerModel) ID() string { return typeID(workerModelPrefix, w.UUID) }
 
-func groupOf(r db.Group) *Group {
-	return &Group{
+func groupOf(r *db.Group) Group {
+	return Group{
 		UUID: r.ID, Number: r.Number, Handle: r.Handle, Name: r.Name, Description: r.Description, Type: GroupType(r.Type),
 		ExternalID: r.ExternalID, AccessType: AccessType(r.AccessType), UseDefaultStorage: r.UseDefaultStorage, Public: r.Public,
 		Tags: tagsOf(r.Tags), Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, MemberCount: r.MemberCount,
@@ -366,29 +366,29 @@ func groupOf(r db.Group) *Group {
 	}
 }
 
-func userOf(r db.User) *User {
-	return &User{
+func userOf(r *db.User) User {
+	return User{
 		UUID: r.ID, Number: r.Number, Username: r.Username, Email: r.Email, FullName: r.FullName, ExternalID: r.ExternalID,
 		Roles: rolesOf(r.Roles), CreatedAt: r.CreatedAt,
 	}
 }
 
-func memberOf(r db.Member) *Member {
-	return &Member{
+func memberOf(r *db.Member) Member {
+	return Member{
 		UUID: r.ID, IsAdmin: r.IsOther, AddedAt: r.AddedAt, Via: Door(r.Via), ExpiresAt: r.ExpiresAt, groupID: r.GroupID,
-		userID: r.UserID, addedBy: r.AddedBy, user: userOf(r.User),
+		userID: r.UserID, addedBy: r.AddedBy, user: &r.User,
 	}
 }
 
-func adminOf(r db.Member) *Admin {
-	return &Admin{
+func adminOf(r *db.Member) Admin {
+	return Admin{
 		UUID: r.ID, IsMember: r.IsOther, GrantedAt: r.AddedAt, Via: Door(r.Via), groupID: r.GroupID, userID: r.UserID,
-		grantedBy: r.AddedBy, user: userOf(r.User),
+		grantedBy: r.AddedBy, user: &r.User,
 	}
 }
 
-func tokenOf(r db.Token, now time.Time) *Token {
-	t := &Token{
+func tokenOf(r *db.Token, now time.Time) Token {
+	t := Token{
 		UUID: r.ID, Number: r.Number, Description: r.Description, Prefix: r.Prefix, Scopes: scopesOf(r.Scopes),
 		Expiration: TokenExpiration(r.Expiration), ExpiresAt: r.ExpiresAt, Status: TokenStatusActive, CreatedAt: r.CreatedAt,
 		LastUsedAt: r.LastUsedAt, RevokedAt: r.RevokedAt, groupID: r.GroupID, userID: r.UserID, createdBy: r.CreatedBy,
@@ -402,23 +402,23 @@ func tokenOf(r db.Token, now time.Time) *Token {
 	return t
 }
 
-func changeOf(r db.Change) *Change {
-	return &Change{
+func changeOf(r *db.Change) Change {
+	return Change{
 		At: r.At, Kind: ChangeKind(r.Kind), Actor: r.Actor, Via: Door(r.Via), RequestID: r.RequestID, GroupName: r.GroupName,
 		Username: r.Username, Before: r.Before, After: r.After, tx: r.Tx, seq: r.Seq, groupID: r.GroupID, userID: r.UserID,
 	}
 }
 
-func actionOf(r db.Action) *Action {
-	return &Action{
+func actionOf(r *db.Action) Action {
+	return Action{
 		UUID: r.ID, Number: r.Number, Name: r.Name, Type: ActionType(r.Type), Description: r.Description, Enabled: r.Enabled,
 		Deprecated: r.Deprecated, Requirements: listOf[Requirement](r.Requirements), Parameters: listOf[Parameter](r.Parameters),
 		groupID: r.GroupID,
 	}
 }
 
-func workerModelOf(r db.WorkerModel) *WorkerModel {
-	return &WorkerModel{
+func workerModelOf(r *db.WorkerModel) WorkerModel {
+	return WorkerModel{
 		UUID: r.ID, Number: r.Number, Name: r.Name, Description: r.Description, Type: WorkerModelType(r.Type),
 		Disabled: r.Disabled, Restricted: r.Restricted, Deprecated: r.Deprecated, Image: r.Image, Docker: masked(r.Docker),
 		VirtualMachine: masked(r.VirtualMachine), RegisteredCapabilities: listOf[Requirement](r.RegisteredCapabilities),
@@ -428,10 +428,11 @@ func workerModelOf(r db.WorkerModel) *WorkerModel {
 
 // tagsOf reads the stored object. What is stored was written by this package, so it parses.
 func tagsOf(object []byte) []*Tag {
-	m := map[string]string{}
-	if len(object) > 0 {
-		_ = json.Unmarshal(object, &m)
+	if len(object) <= len("{}") {
+		return []*Tag{}
 	}
+	m := map[string]string{}
+	_ = json.Unmarshal(object, &m)
 	tags := make([]*Tag, 0, len(m))
 	for k, v := range m {
 		tags = append(tags, &Tag{k, v})

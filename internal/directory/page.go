@@ -28,20 +28,41 @@ type Connection[T any] struct {
 	Edges      []*Edge[T]
 	PageInfo   *PageInfo
 	TotalCount int // of the whole list; counted only if it was selected
+
+	nodes []*T
+}
+
+// newConnections makes n empty pages, one beside the other.
+func newConnections[T any](n int) []*Connection[T] {
+	type page struct {
+		Connection[T]
+		info PageInfo
+	}
+	pages, conns := make([]page, n), make([]*Connection[T], n)
+	for i := range pages {
+		c := &pages[i].Connection
+		c.Edges, c.nodes, c.PageInfo = []*Edge[T]{}, []*T{}, &pages[i].info
+		conns[i] = c
+	}
+	return conns
+}
+
+// edgesOf makes the edges of nodes, one beside the other.
+func edgesOf[T any](nodes []*T) []*Edge[T] {
+	made, edges := make([]Edge[T], len(nodes)), make([]*Edge[T], len(nodes))
+	for i, n := range nodes {
+		made[i].Node = n
+		edges[i] = &made[i]
+	}
+	return edges
 }
 
 // Nodes are the objects of the page without their cursors.
-func (c *Connection[T]) Nodes() []*T {
-	nodes := make([]*T, len(c.Edges))
-	for i, e := range c.Edges {
-		nodes[i] = e.Node
-	}
-	return nodes
-}
+func (c *Connection[T]) Nodes() []*T { return c.nodes }
 
 // Edge is an object with the cursor of its place in the list.
 type Edge[T any] struct {
-	Cursor string
+	Cursor string // only if it was asked for: Page.Cursors
 	Node   *T
 }
 
@@ -75,6 +96,7 @@ type PageArgs struct {
 type window struct {
 	limit         int
 	all, backward bool
+	cursors       bool // of every object, beside those of the page's ends
 	after, before *string
 }
 
@@ -131,12 +153,34 @@ func (i *PageInfo) resume(w window, l list, print uint64) {
 	}
 }
 
+// places spells the cursors of a page's rows.
+type places[R any] struct {
+	table *db.Table[R]
+	order []db.Order
+	print uint64
+	at    []string // of the row at hand
+}
+
+func (p *places[R]) cursor(row *R) string {
+	p.at = db.AppendCursor(p.at[:0], p.table, p.order, row)
+	return encodeCursor(p.print, p.at)
+}
+
+// put gives the page the cursors of its ends.
+func (p *places[R]) put(i *PageInfo, rows []R) {
+	if len(rows) == 0 {
+		return
+	}
+	start, end := p.cursor(&rows[0]), p.cursor(&rows[len(rows)-1])
+	i.StartCursor, i.EndCursor = &start, &end
+}
+
 // cursorVersion is the first byte of a cursor: another one is another format.
 const cursorVersion = 1
 
 // encodeCursor spells a place in a list: a version, the fingerprint of list, order and filter, the key values, a checksum.
 func encodeCursor(fingerprint uint64, at []string) string {
-	b := make([]byte, 0, 64)
+	b := make([]byte, 0, 128)
 	b = append(b, cursorVersion)
 	b = binary.BigEndian.AppendUint64(b, fingerprint)
 	for _, v := range at {

@@ -174,7 +174,7 @@ func (w *world) listers() []lister {
 	ctx, by := w.t.Context(), directory.System()
 	groups := func(p directory.Page, link directory.Link) []*directory.Group {
 		link.Page = &p
-		c, err := w.Groups(ctx, by, directory.Page{Rows: true, All: true}, directory.Selection{Links: []directory.Link{link}})
+		c, err := w.Groups(ctx, by, directory.Page{Rows: true, Cursors: true, All: true}, directory.Selection{Links: []directory.Link{link}})
 		if err != nil {
 			return nil
 		}
@@ -205,7 +205,7 @@ func (w *world) listers() []lister {
 			return nested(groups(p, directory.Link{Key: "l", Field: "tokens", Select: tokenSelection}), tokenPlace)
 		}, orders[directory.TokenOrderField]},
 		{"users.groups", groupFields, func(p directory.Page) ([][]place, []*directory.PageInfo, error) {
-			c, err := w.Users(ctx, by, directory.Page{Rows: true, All: true}, directory.Selection{Links: []directory.Link{{Key: "l", Field: "groups", Page: &p, Select: groupSelection}}})
+			c, err := w.Users(ctx, by, directory.Page{Rows: true, Cursors: true, All: true}, directory.Selection{Links: []directory.Link{{Key: "l", Field: "groups", Page: &p, Select: groupSelection}}})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -245,7 +245,7 @@ func TestPages(t *testing.T) {
 	for _, l := range w.listers() {
 		for range 12 {
 			keys := randomKeys(r, l.fields)
-			whole := directory.Page{Rows: true, All: true, Order: l.order(keys)}
+			whole := directory.Page{Rows: true, Cursors: true, All: true, Order: l.order(keys)}
 			lists, infos, err := l.read(whole)
 			if err != nil || len(lists) == 0 {
 				t.Fatal(l.name, keys, err)
@@ -289,8 +289,8 @@ func randomKeys(r *rand.Rand, fields []string) []sortKey {
 // checkPage reads a page of every parent's list after the cursor at a place of one of them, and one before it; parent -1 is no cursor.
 func (w *world) checkPage(l lister, keys, sorted []sortKey, lists [][]place, size, parent, at int) {
 	w.t.Helper()
-	forwards := directory.Page{Rows: true, Order: l.order(keys), PageArgs: directory.PageArgs{First: &size}}
-	backwards := directory.Page{Rows: true, Order: l.order(keys), PageArgs: directory.PageArgs{Last: &size}}
+	forwards := directory.Page{Rows: true, Cursors: true, Order: l.order(keys), PageArgs: directory.PageArgs{First: &size}}
+	backwards := directory.Page{Rows: true, Cursors: true, Order: l.order(keys), PageArgs: directory.PageArgs{Last: &size}}
 	if parent >= 0 {
 		forwards.After, backwards.Before = &lists[parent][at].cursor, &lists[parent][at].cursor
 	}
@@ -346,13 +346,13 @@ func TestWalk(t *testing.T) {
 	for _, l := range w.listers()[:3] {
 		for range 3 {
 			keys, size := randomKeys(r, l.fields), 1+r.IntN(9)
-			lists, _, err := l.read(directory.Page{Rows: true, All: true, Order: l.order(keys)})
+			lists, _, err := l.read(directory.Page{Rows: true, Cursors: true, All: true, Order: l.order(keys)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := ids(lists[0])
 			var there, back []string
-			p := directory.Page{Rows: true, Order: l.order(keys), PageArgs: directory.PageArgs{First: &size}}
+			p := directory.Page{Rows: true, Cursors: true, Order: l.order(keys), PageArgs: directory.PageArgs{First: &size}}
 			for more := true; more; {
 				pages, infos, err := l.read(p)
 				if err != nil {

@@ -327,7 +327,7 @@ func (s *Service) ExplainAccess(ctx context.Context, by Caller, op Operation, re
 	}
 	var at standing
 	if rows := parts[0].Rows; len(rows) > 0 {
-		at = standingIn(by, rows[0])
+		at = standingIn(by, &rows[0])
 	}
 	d := decide(by, op, &at)
 	if d.Because == nil {

@@ -25,7 +25,7 @@ type kind[R, O any] struct {
 	table  *db.Table[R]
 	fields map[string][]string
 	links  map[string]link[O]
-	object func(r *reader, row R) *O
+	object func(r *reader, row *R) O
 	id     func(o *O) uuid.UUID
 	idIn   func(ids any) db.Cond
 
@@ -101,11 +101,26 @@ func (k *kind[R, O]) find(ctx context.Context, r *reader, where db.Cond, sel Sel
 	if err != nil {
 		return nil, err
 	}
-	objects := make([]*O, len(parts[0].Rows))
-	for i, row := range parts[0].Rows {
-		objects[i] = k.object(r, row)
-	}
+	objects := k.objects(r, parts)
 	return objects, k.expand(ctx, r, objects, sel)
+}
+
+// objects makes the objects of rows, one beside the other.
+func (k *kind[R, O]) objects(r *reader, parts []db.Part[R]) []*O {
+	n := 0
+	for _, p := range parts {
+		n += len(p.Rows)
+	}
+	made, objects := make([]O, n), make([]*O, n)
+	i := 0
+	for _, p := range parts {
+		for j := range p.Rows {
+			made[i] = k.object(r, &p.Rows[j])
+			objects[i] = &made[i]
+			i++
+		}
+	}
+	return objects
 }
 
 // list is one list in the directory's terms, ready to be read for its parents.
@@ -127,7 +142,7 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 	if err != nil {
 		return nil, err
 	}
-	if w.all = p.All; p.size > 0 {
+	if w.all, w.cursors = p.All, p.Cursors; p.size > 0 {
 		w.limit = p.size
 	}
 	print := fingerprint(l.name+l.epoch, l.order, l.filter)
@@ -144,10 +159,7 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 			}
 		}
 	}
-	conns := make([]*Connection[O], max(1, len(l.parents)))
-	for i := range conns {
-		conns[i] = &Connection[O]{Edges: []*Edge[O]{}, PageInfo: &PageInfo{}}
-	}
+	conns := newConnections[O](max(1, len(l.parents)))
 	if p.Rows {
 		if err := k.rows(ctx, r, q, w, print, sel, conns); err != nil {
 			return nil, err
@@ -177,24 +189,28 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 	if err != nil {
 		return w.forged(err)
 	}
-	var all []*O
-	for i, part := range parts {
-		c := conns[i]
-		if w.limit == 0 && !w.all {
-			part.More, part.Rows = len(part.Rows) > 0, nil
-		}
-		for _, row := range part.Rows {
-			o := k.object(r, row)
-			all = append(all, o)
-			c.Edges = append(c.Edges, &Edge[O]{Cursor: encodeCursor(print, db.CursorOf(k.table, q.Order, &row)), Node: o})
-		}
-		c.PageInfo.HasNextPage = part.More && !w.backward || w.before != nil
-		c.PageInfo.HasPreviousPage = part.More && w.backward || w.after != nil
-		if n := len(c.Edges); n > 0 {
-			c.PageInfo.StartCursor, c.PageInfo.EndCursor = &c.Edges[0].Cursor, &c.Edges[n-1].Cursor
+	if w.limit == 0 && !w.all {
+		for i := range parts {
+			parts[i].More, parts[i].Rows = len(parts[i].Rows) > 0, nil
 		}
 	}
-	return k.expand(ctx, r, all, sel)
+	nodes := k.objects(r, parts)
+	edges := edgesOf(nodes)
+	at := places[R]{table: k.table, order: q.Order, print: print}
+	from := 0
+	for i, part := range parts {
+		c, to := conns[i], from+len(part.Rows)
+		c.nodes, c.Edges, from = nodes[from:to:to], edges[from:to:to], to
+		c.PageInfo.HasNextPage = part.More && !w.backward || w.before != nil
+		c.PageInfo.HasPreviousPage = part.More && w.backward || w.after != nil
+		at.put(c.PageInfo, part.Rows)
+		if w.cursors {
+			for j, e := range c.Edges {
+				e.Cursor = at.cursor(&part.Rows[j])
+			}
+		}
+	}
+	return k.expand(ctx, r, nodes, sel)
 }
 
 func (k *kind[R, O]) totals(ctx context.Context, r *reader, q db.List, l list, conns []*Connection[O]) error {
@@ -282,7 +298,7 @@ func many[P, R, O any](id func(*P) uuid.UUID, k func(*kinds) *kind[R, O], of fun
 }
 
 // with is a link to an object that was read in the parents' own statement, by a join.
-func with[P, R, O any](prefix string, to func(*P) *O, k func(*kinds) *kind[R, O]) link[P] {
+func with[P, R, O any](prefix string, to func(*P) *R, k func(*kinds) *kind[R, O]) link[P] {
 	return link[P]{
 		needs: func(r *reader, l Link) ([]string, error) {
 			columns, err := k(r.kinds).columns(r, l.Select)
@@ -292,11 +308,11 @@ func with[P, R, O any](prefix string, to func(*P) *O, k func(*kinds) *kind[R, O]
 			return columns, err
 		},
 		follow: func(ctx context.Context, r *reader, parents []*P, l Link) error {
-			objects := make([]*O, len(parents))
-			for i, p := range parents {
-				o := *to(p) // one for each link: under another alias it may lead on to other pages
-				objects[i] = &o
-				linksOf(p).set(l.Key, &o)
+			made, objects := make([]O, len(parents)), make([]*O, len(parents))
+			for i, p := range parents { // one for each link: under another alias it may lead on to other pages
+				made[i] = k(r.kinds).object(r, to(p))
+				objects[i] = &made[i]
+				linksOf(p).set(l.Key, objects[i])
 			}
 			return k(r.kinds).expand(ctx, r, objects, l.Select)
 		},

@@ -22,11 +22,12 @@ type Link struct {
 // Page says which part of a list is wanted, and what of it.
 type Page struct {
 	PageArgs
-	Filter any // *GroupFilter for a list of groups, and so on; nil for none
-	Order  any // []*GroupOrder, and so on; nil for the default
-	Rows   bool
-	Total  bool
-	All    bool // the whole list in one page; for doors whose systems knew no pages
+	Filter  any // *GroupFilter for a list of groups, and so on; nil for none
+	Order   any // []*GroupOrder, and so on; nil for the default
+	Rows    bool
+	Total   bool
+	Cursors bool // the cursor of every row, beside those of the page's ends
+	All     bool // the whole list in one page; for doors whose systems knew no pages
 
 	size int // of pages inside the directory, beyond MaxPage
 }

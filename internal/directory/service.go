@@ -174,7 +174,11 @@ func (w *write) follow(l Link) error {
 	case "workerModel":
 		return one("", func(p *Payload) *uuid.UUID { return p.workerModel }, workerModels, nil).follow(ctx, r, []*Payload{p}, l)
 	case "changes":
-		cs := mapped(p.changes, changeOf)
+		cs := make([]*Change, len(p.changes))
+		for i := range cs {
+			c := changeOf(&p.changes[i])
+			cs[i] = &c
+		}
 		p.set(l.Key, cs)
 		return r.kinds.change.expand(ctx, r, cs, l.Select)
 	}
@@ -263,7 +267,7 @@ var groupColumns = []string{
 
 // authorise decides on the locked row.
 func (w *write) authorise(g *db.Group, op Operation) error {
-	at := standingIn(w.by, *g)
+	at := standingIn(w.by, g)
 	d := decide(w.by, op, &at)
 	switch {
 	case d.Allowed:

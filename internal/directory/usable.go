@@ -50,7 +50,7 @@ func (r *reader) owners(ctx context.Context, ref GroupRef, sharing string) (db.C
 		return db.None, notFound("group", noGroup)
 	}
 	g := parts[0].Rows[0]
-	at := standingIn(r.by, g)
+	at := standingIn(r.by, &g)
 	if !strings.EqualFold(g.Name, sharing) && !decide(r.by, OperationGroupView, &at).Allowed {
 		return db.None, &Error{Code: Forbidden, Field: "group", Message: "This is for those who are in the group."}
 	}

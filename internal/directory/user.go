@@ -316,7 +316,7 @@ func (w *write) setUserGroups(in SetUserGroupsInput) error {
 // knows reports whether the caller may speak of a user at all: one who sees the user, or who may edit the members of one of the groups.
 func (w *write) knows(u *db.User, gs []*db.Group) bool {
 	return w.by.sees(u.ID) || slices.ContainsFunc(gs, func(g *db.Group) bool {
-		at := standingIn(w.by, *g)
+		at := standingIn(w.by, g)
 		return decide(w.by, OperationMembersEdit, &at).Allowed
 	})
 }
@@ -342,7 +342,7 @@ func (w *write) holdStill(u *db.User, gs []*db.Group) error {
 func (w *write) wantedGroups(ids []uuid.UUID, locked []*db.Group) (map[uuid.UUID]int, error) {
 	there := make(map[uuid.UUID]bool, len(locked))
 	for _, g := range locked {
-		at := standingIn(w.by, *g)
+		at := standingIn(w.by, g)
 		there[g.ID] = decide(w.by, OperationGroupView, &at).Allowed || decide(w.by, OperationMembersEdit, &at).Allowed
 	}
 	wanted := make(map[uuid.UUID]int, len(ids))

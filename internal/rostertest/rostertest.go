@@ -56,7 +56,7 @@ func DirectoryOn(t testing.TB, store *db.Store) *directory.Service {
 // Admin is the first administrator as a caller through the given door.
 func Admin(t testing.TB, dir *directory.Service, via directory.Door) directory.Caller {
 	t.Helper()
-	by, err := dir.Authenticate(t.Context(), AdminSecret)
+	by, err := dir.AuthenticateNow(t.Context(), AdminSecret)
 	if err != nil {
 		t.Fatal(err)
 	}

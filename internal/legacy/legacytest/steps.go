@@ -213,7 +213,7 @@ func captureStep(w *World, args []string) {
 // Caller is a user of the world, or the holder of one of its tokens, as a caller through a door.
 func (w *World) Caller(name string, via directory.Door) directory.Caller {
 	w.T.Helper()
-	by, err := w.Dir.Authenticate(w.T.Context(), w.Value(name+".secret"))
+	by, err := w.Dir.AuthenticateNow(w.T.Context(), w.Value(name+".secret"))
 	w.must(err)
 	by.Via = via
 	return by
