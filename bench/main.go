@@ -238,12 +238,16 @@ func (b *bench) startRoster(ctx context.Context) (err error) {
 	return err
 }
 
-func (b *bench) close() error {
+// stop ends the servers.
+func (b *bench) stop() error {
 	var errs []error
-	for _, s := range []*server{b.bare, b.roster} {
-		if s != nil {
-			errs = append(errs, s.terminate())
+	for _, s := range []**server{&b.bare, &b.roster} {
+		if *s != nil {
+			errs = append(errs, (*s).terminate())
+			*s = nil
 		}
 	}
-	return errors.Join(append(errs, b.log.Close())...)
+	return errors.Join(errs...)
 }
+
+func (b *bench) close() error { return errors.Join(b.stop(), b.log.Close()) }
