@@ -28,21 +28,22 @@ const bareBulk = `WITH added AS (
 // timed are the times of one call each, on both sides.
 type timed struct{ bare, roster []float64 }
 
-// addMany measures a bulk write: a call of Roster's, over HTTP as always, and the bare statement, in turns. What a call has added is
-// removed before the next, which is not timed.
+// call is one way to add the members.
+type call struct {
+	times *[]float64
+	do    func() error
+}
+
+// addMany measures a bulk write: a call of Roster's, over HTTP as always, and the bare statement, in turns.
 func (b *bench) addMany(ctx context.Context, m bulk, c *pgx.Conn) (t timed, err error) {
 	request := b.requests.many(m.members)
-	users := b.requests.sample.joiners[:m.members]
-	group := b.requests.sample.bulk.group
 	conn, err := dial(b.roster.addr)
 	if err != nil {
 		return t, err
 	}
 	defer conn.Close()
-	calls := []struct {
-		times *[]float64
-		do    func() error
-	}{
+	group, users := b.requests.sample.bulk.group, b.requests.sample.joiners[:m.members]
+	calls := []call{
 		{&t.bare, func() error {
 			var count, version int
 			return c.QueryRow(ctx, bareBulk, group, users, b.admin, rand.Text()).Scan(&count, &version)
@@ -58,27 +59,33 @@ func (b *bench) addMany(ctx context.Context, m bulk, c *pgx.Conn) (t timed, err 
 	for round := range b.rounds + 1 {
 		for k := range calls {
 			call := calls[(k+round)%2]
-			if err := b.checkpoint(ctx); err != nil {
-				return t, err
-			}
-			before, err := ledgerOf(ctx, c)
+			took, err := b.once(ctx, c, call.do, group, users)
 			if err != nil {
 				return t, err
 			}
-			began := time.Now()
-			if err := call.do(); err != nil {
-				return t, err
-			}
-			took := time.Since(began)
 			if round > 0 { // the first is to get warm
 				*call.times = append(*call.times, took.Seconds())
-			}
-			if err := undo(ctx, c, group, users, before); err != nil {
-				return t, err
 			}
 		}
 	}
 	return t, nil
+}
+
+// once times one call and then removes what it has added, which is not timed.
+func (b *bench) once(ctx context.Context, c *pgx.Conn, do func() error, group uuid, users []uuid) (took time.Duration, err error) {
+	if err := b.checkpoint(ctx); err != nil {
+		return 0, err
+	}
+	before, err := ledgerOf(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := do(); err != nil {
+		return 0, err
+	}
+	took = time.Since(began)
+	return took, undo(ctx, c, group, users, before)
 }
 
 // undo removes what one call added, and checks that it was all of it.

@@ -84,7 +84,7 @@ func sameReads(a, b *side) error {
 func answer(s *side, request []byte) ([]byte, error) {
 	status, body, err := s.clients[0].do(request)
 	if err != nil || status != 200 || !bytes.HasPrefix(body, good) {
-		return nil, fmt.Errorf("%s answers %d, %w: %.500s", s.name, status, err, body)
+		return nil, fmt.Errorf("%s answers %d (%v): %.500s", s.name, status, err, body)
 	}
 	return bytes.Clone(body), nil
 }

@@ -128,7 +128,7 @@ func (b *bench) send(scripts []script) (n int, err error) {
 		for _, r := range scripts[i%len(scripts)].requests {
 			status, body, err := conn.do(r)
 			if err != nil || status != 200 || !bytes.HasPrefix(body, good) {
-				return n, fmt.Errorf("answer %d, %w: %.300s", status, err, body)
+				return n, fmt.Errorf("answer %d (%v): %.300s", status, err, body)
 			}
 			n++
 		}

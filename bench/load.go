@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -119,6 +121,14 @@ type measured struct {
 	server, postgres time.Duration
 }
 
+func (m *measured) add(b burst) {
+	m.rates = append(m.rates, b.rate)
+	m.requests += b.requests
+	m.writes += b.writes
+	m.server += b.server
+	m.postgres += b.postgres
+}
+
 // perThousand is processor time, in seconds for a thousand requests.
 func (m *measured) perThousand(d time.Duration) float64 {
 	if m.requests == 0 {
@@ -127,38 +137,33 @@ func (m *measured) perThousand(d time.Duration) float64 {
 	return d.Seconds() * 1000 / float64(m.requests)
 }
 
-// compare loads the two sides in turns, each round the other one first.
-func compare(p *postgres, a, b *side, rounds int, warm, d time.Duration, before func() error) (ma, mb measured, err error) {
-	sides, results := [2]*side{a, b}, [2]*measured{&ma, &mb}
+// compare loads the two sides in turns, each round the other one first; before comes before each burst.
+func (b *bench) compare(ctx context.Context, x, y *side, before func() error) (mx, my measured, err error) {
+	sides, results := [2]*side{x, y}, [2]*measured{&mx, &my}
 	var latencies [2][]time.Duration
 	for i, s := range sides {
 		results[i].name = s.name
 		if err := s.connect(); err != nil {
-			return ma, mb, err
+			return mx, my, err
 		}
 		defer s.disconnect()
-		w, err := s.load(p, warm)
+		w, err := s.load(b.postgres, max(b.duration/3, 500*time.Millisecond))
 		if err != nil {
-			return ma, mb, err
+			return mx, my, err
 		}
 		results[i].writes += w.writes
 	}
-	for round := range rounds {
+	for round := range b.rounds {
 		for k := range sides {
 			i := (k + round) % 2
-			if err := before(); err != nil {
-				return ma, mb, err
+			if err := errors.Join(ctx.Err(), before()); err != nil {
+				return mx, my, err
 			}
-			got, err := sides[i].load(p, d)
+			got, err := sides[i].load(b.postgres, b.duration)
 			if err != nil {
-				return ma, mb, err
+				return mx, my, err
 			}
-			m := results[i]
-			m.rates = append(m.rates, got.rate)
-			m.requests += got.requests
-			m.writes += got.writes
-			m.server += got.server
-			m.postgres += got.postgres
+			results[i].add(got)
 			latencies[i] = append(latencies[i], got.latencies...)
 		}
 	}
@@ -166,5 +171,5 @@ func compare(p *postgres, a, b *side, rounds int, warm, d time.Duration, before 
 		slices.Sort(latencies[i])
 		m.p50, m.p99 = quantile(latencies[i], 0.50), quantile(latencies[i], 0.99)
 	}
-	return ma, mb, nil
+	return mx, my, nil
 }

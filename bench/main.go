@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -67,35 +68,49 @@ func parse(args []string) (o options, err error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.sizes = []size{size(*groups)}
-	if o.growth {
-		o.sizes = nil
-		for _, text := range strings.Split(*sizes, ",") {
-			var n int
-			if _, err := fmt.Sscan(text, &n); err != nil {
-				return o, fmt.Errorf("-sizes: %q is no number", text)
-			}
-			o.sizes = append(o.sizes, size(n))
-		}
+	if o.sizes, err = sizesOf(*sizes); err != nil {
+		return o, err
 	}
-	if *only != "" {
-		o.only = strings.Split(*only, ",")
+	if !o.growth {
+		o.sizes = []size{size(*groups)}
 	}
-	for _, name := range o.only {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("there is no workload %q", name)
-		}
+	if o.only, err = selection(*only); err != nil {
+		return o, err
 	}
 	o.partial = *quick || o.only != nil
-	if o.rounds == 0 {
-		if o.rounds = 7; o.growth {
-			o.rounds = 3
-		}
-	}
-	if *quick {
+	switch {
+	case *quick:
 		o.rounds, o.duration = 1, time.Second
+	case o.rounds == 0 && o.growth:
+		o.rounds = 3
+	case o.rounds == 0:
+		o.rounds = 7
 	}
 	return o, nil
+}
+
+func sizesOf(list string) (sizes []size, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("-sizes: %q is no number", text)
+		}
+		sizes = append(sizes, size(n))
+	}
+	return sizes, nil
+}
+
+func selection(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	only := strings.Split(list, ",")
+	for _, name := range only {
+		if !slices.Contains(names(), name) {
+			return nil, fmt.Errorf("there is no workload %q", name)
+		}
+	}
+	return only, nil
 }
 
 func names() (all []string) {

@@ -97,16 +97,13 @@ func (b *bench) measure(ctx context.Context, w workload, c *pgx.Conn) (l line, e
 	if err := b.checkpoint(ctx); err != nil {
 		return l, err
 	}
-	l.a, l.b, err = compare(b.postgres, sa, sb, b.rounds, b.warm(), b.duration, between)
+	l.a, l.b, err = b.compare(ctx, sa, sb, between)
 	l.b.writes += same
 	if err == nil && b.profiles != "" {
 		err = b.profiled(ctx, w.name, sb, &l)
 	}
 	return l, err
 }
-
-// warm is how long a side is loaded before it counts.
-func (b *bench) warm() time.Duration { return max(b.duration/3, 500*time.Millisecond) }
 
 // checkpoint comes before each burst of writes: the first write to a page after one is the dearer, and now that is so for both.
 func (b *bench) checkpoint(ctx context.Context) error { return execute(ctx, b.url, "CHECKPOINT") }
@@ -130,36 +127,41 @@ func (b *bench) profiled(ctx context.Context, name string, s *side, l *line) err
 
 // walk finds the cursors at nine tenths of the list of groups, as a client finds them: page by page, here from the end.
 func (b *bench) walk(s size) error {
-	const pageSize = 200
 	conn, err := dial(b.roster.addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	variables := object{}
-	for left := int(s) / 10; left > 0; left -= pageSize {
+	for left := int(s) / 10; left > 0; left -= 200 {
 		status, body, err := conn.do(b.requests.roster.graphql(walkBack, variables))
 		if err != nil {
 			return err
 		}
-		var a struct {
-			Data struct {
-				Groups struct {
-					Edges []struct {
-						Cursor string
-						Node   struct{ Name string }
-					}
+		places, err := placesOf(body)
+		if err != nil || len(places) == 0 {
+			return fmt.Errorf("walking back: answer %d (%v): %.300s", status, err, body)
+		}
+		b.requests.sample.deep, variables["before"] = places, places[0].cursor
+	}
+	return nil
+}
+
+// placesOf reads an answer to walkBack.
+func placesOf(body []byte) (places []place, err error) {
+	var a struct {
+		Data struct {
+			Groups struct {
+				Edges []struct {
+					Cursor string
+					Node   struct{ Name string }
 				}
 			}
 		}
-		if err := json.Unmarshal(body, &a); err != nil || len(a.Data.Groups.Edges) == 0 {
-			return fmt.Errorf("walking back: answer %d: %.300s", status, body)
-		}
-		b.requests.sample.deep = b.requests.sample.deep[:0]
-		for _, e := range a.Data.Groups.Edges {
-			b.requests.sample.deep = append(b.requests.sample.deep, place{e.Cursor, e.Node.Name})
-		}
-		variables["before"] = a.Data.Groups.Edges[0].Cursor
 	}
-	return nil
+	err = json.Unmarshal(body, &a)
+	for _, e := range a.Data.Groups.Edges {
+		places = append(places, place{e.Cursor, e.Node.Name})
+	}
+	return places, err
 }

@@ -103,9 +103,7 @@ func (a account) own(dir string) error {
 	return nil
 }
 
-// startPostgres starts the benchmark's Postgres on the data in the cache directory, as durable as it comes: fsync and
-// synchronous_commit are on. What would happen at some moment, and so to one of the two servers, is put off or done by the
-// benchmark between rounds: checkpoints and vacuum.
+// startPostgres starts the benchmark's Postgres on the data in the cache directory.
 func startPostgres(ctx context.Context, cache string, statements bool) (*postgres, error) {
 	bin, major, err := binaries()
 	if err != nil {
@@ -115,10 +113,10 @@ func startPostgres(ctx context.Context, cache string, statements bool) (*postgre
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(cache, fmt.Sprintf("postgres-%d", major))
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return nil, err
 	}
+	dir := filepath.Join(cache, fmt.Sprintf("postgres-%d", major))
 	if err := a.own(dir); err != nil {
 		return nil, err
 	}
@@ -126,30 +124,19 @@ func startPostgres(ctx context.Context, cache string, statements bool) (*postgre
 	if err := initdb(a, bin, pgdata); err != nil {
 		return nil, err
 	}
-	socket, err := os.MkdirTemp("/tmp", "roster-bench-")
+	log, err := os.OpenFile(filepath.Join(cache, "postgres.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	socket, err := os.MkdirTemp("/tmp", "roster-bench-") // the data's directory may have too long a name for a socket
 	if err != nil {
 		return nil, err
 	}
 	if err := a.own(socket); err != nil {
 		return nil, err
 	}
-	settings := []string{
-		"listen_addresses=", "unix_socket_directories=" + socket, "port=5432", "max_connections=100", "shared_buffers=512MB",
-		"max_wal_size=8GB", "checkpoint_timeout=1h", "autovacuum=off", "logging_collector=off",
-	}
-	if statements {
-		settings = append(settings, "shared_preload_libraries=pg_stat_statements")
-	}
-	args := []string{"-D", pgdata}
-	for _, s := range settings {
-		args = append(args, "-c", s)
-	}
-	log, err := os.OpenFile(filepath.Join(cache, "postgres.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd := a.command(filepath.Join(bin, "postgres"), args...)
+	cmd := a.command(filepath.Join(bin, "postgres"), append([]string{"-D", pgdata}, settings(socket, statements)...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p := &postgres{socket: socket, url: &url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres",
 		RawQuery: "host=" + socket + "&sslmode=disable"}}
@@ -157,6 +144,22 @@ func startPostgres(ctx context.Context, cache string, statements bool) (*postgre
 		return nil, err
 	}
 	return p, p.ready(ctx)
+}
+
+// settings leave Postgres as durable as it comes: fsync and synchronous_commit are on. What would happen at some moment, and so to
+// one of the two servers, is put off, and done by the benchmark between bursts: checkpoints and vacuum.
+func settings(socket string, statements bool) (args []string) {
+	settings := []string{
+		"listen_addresses=", "unix_socket_directories=" + socket, "port=5432", "max_connections=100", "shared_buffers=512MB",
+		"max_wal_size=8GB", "checkpoint_timeout=1h", "autovacuum=off", "logging_collector=off",
+	}
+	if statements {
+		settings = append(settings, "shared_preload_libraries=pg_stat_statements")
+	}
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	return args
 }
 
 func initdb(a account, bin, pgdata string) error {

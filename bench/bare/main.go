@@ -30,17 +30,19 @@ func main() {
 }
 
 func serve(ctx context.Context, url, actor string, conns int, st statements) error {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return err
-	}
-	config.MaxConns = int32(conns)
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	// One plan is good for all values of a statement, so that none has to be planned again; but for the search within names, whose
+	// best plan depends on how rare the text is.
+	pool, err := connect(ctx, url, conns, "force_generic_plan")
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	s := &server{pool: pool, statements: st, actor: actor}
+	search, err := connect(ctx, url, conns, "force_custom_plan")
+	if err != nil {
+		return err
+	}
+	defer search.Close()
+	s := &server{pool: pool, search: search, statements: st, actor: actor}
 	if err := pool.QueryRow(ctx, "SELECT id FROM users WHERE username_key = $1", actor).Scan(&s.actorID); err != nil {
 		return fmt.Errorf("the user %s: %w", actor, err)
 	}
@@ -52,10 +54,21 @@ func serve(ctx context.Context, url, actor string, conns int, st statements) err
 	return http.Serve(l, s.routes())
 }
 
+func connect(ctx context.Context, url string, conns int, plans string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = int32(conns)
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = plans
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
 // server answers requests.
 type server struct {
 	statements
 	pool    *pgxpool.Pool
+	search  *pgxpool.Pool
 	actor   string
 	actorID id
 }

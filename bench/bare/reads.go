@@ -57,7 +57,7 @@ func (s *server) pageRows(r *http.Request, n int) (pgx.Rows, error) {
 		p := strings.ToLower(q.Get("prefix"))
 		return s.pool.Query(r.Context(), s.prefix, n+1, p, prefixEnd(p))
 	case q.Get("contains") != "":
-		return s.pool.Query(r.Context(), s.contains, n+1, "%"+likeEscapes.Replace(strings.ToLower(q.Get("contains")))+"%")
+		return s.search.Query(r.Context(), s.contains, n+1, "%"+likeEscapes.Replace(strings.ToLower(q.Get("contains")))+"%")
 	}
 	return s.pool.Query(r.Context(), s.page, n+1)
 }
