@@ -13,7 +13,8 @@ PAGE := $(PAGE_DIR)/dist/index.html
 PAGE_SOURCES := $(shell find $(PAGE_DIR)/src -type f) \
 	$(addprefix $(PAGE_DIR)/,index.html package.json package-lock.json tsconfig.json vite.config.js)
 
-.PHONY: help run test check generate playground test-browser lint check-format check-vet check-generated check-migrations
+.PHONY: help run test check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
+	check-bench
 .DEFAULT_GOAL := help
 
 help: ## list these
@@ -25,7 +26,7 @@ run: playground ## start the server with a Postgres of its own; ARGS="-addr :900
 test: ## run all tests but the browser's
 	go test $(RACE) -shuffle=on ./...
 
-check: check-format check-vet lint check-generated check-migrations ## run what CI checks beside the tests
+check: check-format check-vet lint check-generated check-migrations check-bench ## run what CI checks beside the tests
 
 generate: ## write the GraphQL executor and the picture of the schema anew
 	go tool gqlgen generate
@@ -36,6 +37,13 @@ playground: $(PAGE) ## build the playground's page, if there is npm
 test-browser: playground ## try the playground in a headless Chromium; CHROMIUM names another than /usr/bin/chromium
 	go test -tags browser -count=1 -run '^TestBrowser' ./graph/playground
 
+# bench/ is a module of its own, so that what it needs is no dependency of Roster's.
+bench: ## measure Roster against a handler written by hand; ARGS="-quick -only group" passes flags
+	cd bench && go run . -out ../docs/performance.md $(ARGS)
+
+bench-growth: ## the same at 1,000, 100,000 and 1,000,000 groups, with statements and rows read; takes an hour
+	cd bench && go run . -growth -out ../docs/performance.md $(ARGS)
+
 lint: $(GOLANGCI) ## run golangci-lint, which also keeps the import rules
 	$(GOLANGCI) run ./...
 
@@ -45,6 +53,10 @@ check-format:
 check-vet:
 	go vet ./...
 	go vet -tags browser ./graph/playground
+
+check-bench:
+	@cd bench && files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }
+	cd bench && go vet ./... && go vet -tags roster_pprof . && go test ./...
 
 check-generated:
 	@before=$$(mktemp -d) && trap 'rm -rf "$$before"' EXIT && cp $(GENERATED) "$$before" && $(MAKE) --no-print-directory generate && \

@@ -11,7 +11,7 @@ import (
 )
 
 // SeedSize says how much load data there shall be. Of the Memberships, Big are those of one group and Wide those of one user; the
-// rest are spread over the other groups. Names have room for six digits of a number.
+// rest are spread over the other groups. Names have six digits of a number, or as many as it needs.
 type SeedSize struct{ Groups, Users, Memberships, Big, Wide int }
 
 // ErrNotEmpty is a database that load data would get mixed up in.
@@ -106,6 +106,9 @@ func seedPick(from int, words string) string {
 	return "(ARRAY['" + strings.Join(strings.Fields(words), "','") + "'])[1 + " + seedDigits(from, fmt.Sprint(n)) + "]"
 }
 
+// seedNumber is n with six digits, or more: lpad would cut what is longer.
+const seedNumber = "lpad(n::text, greatest(6, length(n::text)), '0')"
+
 const (
 	seedFirstNames = `Ada Amara Anders Aiko Bjorn Carmen Chen Dalia Diego Elif Emil Fatima Felix Grace Hana Hugo Ines Ivan Jamal Jun
 		Kofi Lars Leila Lucia Mateo Mei Nadia Nils Olga Omar Paolo Priya Quentin Rosa Samir Sofia Tariq Uma Viktor Yara`
@@ -138,7 +141,7 @@ var seedSteps = []seedStep{
 		END $$`},
 	{seedBench, `CREATE TEMP TABLE seed_users ON COMMIT DROP AS
 		SELECT n, ` + seedID("ms", "'user ' || n") + ` AS id, to_timestamp(ms / 1000.0) AS at, first || ' ' || last AS full_name,
-			lower(first || '.' || last) || '.' || lpad(n::text, 6, '0') AS username
+			lower(first || '.' || last) || '.' || ` + seedNumber + ` AS username
 		FROM (SELECT n, ms, ` + seedPick(1, seedFirstNames) + ` AS first, ` + seedPick(5, seedLastNames) + ` AS last
 			FROM (SELECT n, md5('u' || n) AS h, 1672531200000 + n * (31536000000 / ({users} + 1)) AS ms FROM generate_series(1, {users}) n) d) u`},
 	{"users", `INSERT INTO users (id, username, username_key, email, full_name, external_id, created_at)
@@ -168,7 +171,7 @@ var seedSteps = []seedStep{
 			(ARRAY['READ_ONLY', 'WRITE_OWNER', 'WRITE_ALL', 'ADMINISTRATOR'])[1 + ` + seedDigits(21, "4") + `], ` + seedDigits(25, "8") + ` > 0,
 			` + seedDigits(29, "3") + ` = 0, jsonb_build_object('site', site, 'subject', subject, 'cost-center', 'cc-' || lpad((n % 500)::text, 3, '0')),
 			to_timestamp(ms / 1000.0), to_timestamp(ms / 1000.0), size + wide::int, admins
-		FROM (SELECT *, subject || '-' || role || '-' || lpad(n::text, 6, '0') AS name
+		FROM (SELECT *, subject || '-' || role || '-' || ` + seedNumber + ` AS name
 			FROM (SELECT *, ` + seedPick(2, seedSubjects) + ` AS subject, ` + seedPick(6, seedRoles) + ` AS role, ` + seedPick(10, seedSites) + ` AS site
 				FROM seed_groups) w) g ORDER BY n`},
 	{"memberships", `INSERT INTO members (group_id, user_id, id, username_key, added_at, via)

@@ -147,3 +147,13 @@ func TestSeedSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestSeedNumber has no two numbers make one name.
+func TestSeedNumber(t *testing.T) {
+	t.Parallel()
+	_, pool := seedable(t)
+	got := answer(t, pool, "SELECT string_agg("+seedNumber+", ' ' ORDER BY n) FROM unnest(ARRAY[1, 999999, 1000000, 9999999]) n")
+	if want := "000001 999999 1000000 9999999"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -14,10 +14,10 @@ import (
 // Size is how much load data to make.
 type Size struct{ Groups, Users, Memberships int }
 
-// Bounds of a Size: below, the shapes lose their sense; above, names run out of digits.
+// Bounds of a Size: below, the shapes lose their sense; above, one transaction is no way to fill a database.
 const (
 	minSeed        = 10
-	maxSeed        = 999_999
+	maxSeed        = 9_999_999
 	maxMemberships = 100_000_000
 
 	bigGroup = 100_000 // members of the one big group, if there are that many to be had

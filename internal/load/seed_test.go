@@ -51,7 +51,7 @@ func TestSeed(t *testing.T) {
 func TestSeedSizes(t *testing.T) {
 	t.Parallel()
 	for want, size := range map[string]load.Size{
-		"groups: 9 is not between 10 and 999,999\nusers: 1,000,000 is not between 10 and 999,999\nmemberships: -1 is not between 0 and 100,000,000": {Groups: 9, Users: 1_000_000, Memberships: -1},
+		"groups: 9 is not between 10 and 9,999,999\nusers: 10,000,000 is not between 10 and 9,999,999\nmemberships: -1 is not between 0 and 100,000,000": {Groups: 9, Users: 10_000_000, Memberships: -1},
 		"memberships: at most 24 fit so few groups and users": {Groups: 10, Users: 10, Memberships: 100},
 	} {
 		if err := load.Seed(t.Context(), "postgres://nowhere/", size, nil); err == nil || err.Error() != want {
