@@ -44,84 +44,27 @@ func UUID(text string) (uuid.UUID, bool) {
 
 // WriteJSON answers with a status, a content type and a JSON body without a newline at its end.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) error {
-	b, err := Marshal(v)
-	if err != nil {
+	p := newPiece()
+	defer p.free()
+	if err := p.add(v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", contentType)
+	p.measure(w.Header())
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // the client is gone; there is nobody to tell
+	_, _ = w.Write(p.Bytes()) // the client is gone; there is nobody to tell
 	return nil
 }
 
 // Marshal is json.Marshal without the HTML escapes: the old systems wrote < > & as they are.
 func Marshal(v any) ([]byte, error) {
-	var b bytesBuffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	p := newPiece()
+	defer p.free()
+	if err := p.add(v); err != nil {
 		return nil, err
 	}
-	return b[:len(b)-1], nil
-}
-
-type bytesBuffer []byte
-
-func (b *bytesBuffer) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
+	return bytes.Clone(p.Bytes()), nil
 }
 
 // RequestID is the id of the request, for envelopes that carry one.
 func (r *Request) RequestID() string { return auth.RequestIDOf(r.Context()) }
-
-// Stream writes a JSON array element by element: the status and the opening bracket go out with the first, so that an error
-// before it is still answered as an error.
-type Stream struct {
-	w           http.ResponseWriter
-	contentType string
-	head, tail  string
-	open        bool
-}
-
-// NewStream begins an array that is written as it is read.
-func NewStream(w http.ResponseWriter, contentType string) *Stream {
-	return &Stream{w: w, contentType: contentType}
-}
-
-// Within puts the array into an object: head ends with the array's key and a colon, tail with the object's brace.
-func (s *Stream) Within(head, tail string) *Stream {
-	s.head, s.tail = head, tail
-	return s
-}
-
-// Add writes an element.
-func (s *Stream) Add(v any) error {
-	b, err := Marshal(v)
-	if err != nil {
-		return err
-	}
-	lead := ","
-	if !s.open {
-		lead = s.start()
-	}
-	_, err = s.w.Write(append([]byte(lead), b...))
-	return err
-}
-
-// Close ends the array; one without elements is [].
-func (s *Stream) Close() error {
-	end := "]" + s.tail
-	if !s.open {
-		end = s.start() + end
-	}
-	_, err := s.w.Write([]byte(end))
-	return err
-}
-
-func (s *Stream) start() string {
-	s.open = true
-	s.w.Header().Set("Content-Type", s.contentType)
-	s.w.WriteHeader(http.StatusOK)
-	return s.head + "["
-}

@@ -49,7 +49,7 @@ type Route struct {
 	Handle    Handler
 }
 
-// Handler answers a request, or says what is wrong; it must not have written anything then.
+// Handler answers a request, or says what is wrong. What it has begun to write by then is broken off.
 type Handler func(w http.ResponseWriter, r *Request) error
 
 // Request is an HTTP request that a route matched, with its caller.
@@ -168,11 +168,15 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	r := &Request{Request: hr, Base: base(hr) + m.Prefix}
 	route, allow := m.match(hr.Method, segments, r)
 	known := len(allow) > 0
+	broken := false
 	defer func() {
 		if p := recover(); p != nil {
-			m.fail(rec, r, fmt.Errorf("panic: %v", p))
+			broken = m.fail(hr.Context(), rec, r, fmt.Errorf("panic: %v", p))
 		}
 		m.deps.Observe(Exchange{Door: m.Name, Operation: route.Operation, Client: client(hr), Status: rec.status, Duration: time.Since(start)})
+		if broken {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	if m.Deprecation != "" {
 		rec.Header().Set("Deprecation", m.Deprecation)
@@ -192,7 +196,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 		return
 	}
 	if err := m.answer(rec, r, route); err != nil {
-		m.fail(rec, r, err)
+		broken = m.fail(hr.Context(), rec, r, err)
 	}
 }
 
@@ -232,13 +236,15 @@ func fits(pattern, segments []string) (map[string]string, bool) {
 	return vars, true
 }
 
-// deadline bounds a request; what Postgres has not answered by then is UNAVAILABLE.
+// deadline bounds a request, or the time between two pieces of an answer; what Postgres has not answered by then is UNAVAILABLE.
 const deadline = 30 * time.Second
 
 // answer authenticates, reads the body and runs the route.
 func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
-	ctx, cancel := context.WithTimeout(r.Context(), deadline)
+	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	w.late = time.AfterFunc(deadline, cancel)
+	defer w.late.Stop()
 	r.Request = r.WithContext(ctx)
 	r.By = directory.Caller{Via: m.Name, RequestID: auth.RequestIDOf(ctx)}
 	secret := ""
@@ -294,26 +300,31 @@ func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) er
 	}
 	r.By = by
 	w.refused = nil
+	w.Header().Del("Content-Length") // of the answer that was not sent
 	return route.Handle(w, r)
 }
 
-// fail answers an error, and logs it where it is ours.
-func (m *Mounted) fail(w *recorder, r *Request, err error) {
+// fail answers an error, and logs it where it is ours. It reports whether the answer has to be broken off instead: one that has
+// begun cannot become an error, and ended in order it would pass for whole. ctx is the client's: if it is done, nobody is to blame.
+func (m *Mounted) fail(ctx context.Context, w *recorder, r *Request, err error) (broken bool) {
 	e := directory.AsError(err)
-	if e.Code == directory.Internal || e.Code == directory.Unavailable {
-		m.deps.Log.ErrorContext(r.Context(), "request failed", "request_id", auth.RequestIDOf(r.Context()), "door", m.Name, "code", e.Code, "cause", e.Cause)
+	if (e.Code == directory.Internal || e.Code == directory.Unavailable) && ctx.Err() == nil {
+		m.deps.Log.ErrorContext(ctx, "request failed", "request_id", auth.RequestIDOf(ctx), "door", m.Name, "code", e.Code, "cause", e.Cause)
 	}
 	if w.status != 0 {
-		return // a stream broke off: all that can be done is to end it short
+		return true
 	}
 	w.verify, w.refused = nil, nil // an error is about no one's rights any more
+	w.Header().Del("Content-Length")
 	m.Fail(w, r, e)
+	return false
 }
 
 // recorder remembers the status of an answer. The first byte of one waits for verify, and where that fails none is sent.
 type recorder struct {
 	http.ResponseWriter
 	status  int
+	late    *time.Timer // ends the request
 	verify  func() error
 	refused error
 }
@@ -335,6 +346,7 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write puts the end off: whoever still takes what is written gets the next piece as well.
 func (w *recorder) Write(b []byte) (int, error) {
 	if err := w.verified(); err != nil {
 		return 0, err
@@ -342,7 +354,11 @@ func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	if w.late != nil && err == nil {
+		w.late.Reset(deadline)
+	}
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach the connection.

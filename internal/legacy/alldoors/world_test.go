@@ -62,8 +62,14 @@ type world struct {
 // is not named is at the root.
 func newWorld(t testing.TB, settings map[string]legacy.Setting) *world {
 	t.Helper()
+	return newWorldWith(t, settings, db.Options{})
+}
+
+func newWorldWith(t testing.TB, settings map[string]legacy.Setting, o db.Options) *world {
+	t.Helper()
 	url := rostertest.URL(t)
-	store, err := db.Open(db.Options{URL: url})
+	o.URL = url
+	store, err := db.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

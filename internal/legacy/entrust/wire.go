@@ -37,7 +37,7 @@ var typeNames = map[directory.GroupType]string{
 }
 
 // instant is a time in whole seconds of UTC: what the strictest of the clients seen parses (§1).
-func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // groupParms is the model GroupParms: of a new group, or what is to change of one (§2).
 type groupParms struct {
