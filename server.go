@@ -55,7 +55,11 @@ func (s *server) routes() (http.Handler, error) {
 	mux.HandleFunc("/", noRoute)
 	mux.Handle("GET /openapi.json", doors.document)
 	mux.Handle("GET /reference", doors.document)
-	return auth.RequestIDs(s.logged(legacy.Serve(doors.mounted, mux))), nil
+	packed, err := compressed(legacy.Serve(doors.mounted, mux))
+	if err != nil {
+		return nil, err
+	}
+	return auth.RequestIDs(s.logged(packed)), nil
 }
 
 // commands is everything that the program does.
