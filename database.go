@@ -57,20 +57,21 @@ func (p *program) open(ctx context.Context) (*database, error) {
 
 // prepare makes sure that the schema is the one this program was built for.
 func (d *database) prepare(ctx context.Context, p *program) error {
-	if p.config.Migrate {
-		n, err := db.Migrate(ctx, d.url)
-		if n > 0 {
-			p.log.Info("migrated", "count", n)
-		}
+	if err := d.store.Usable(ctx); err != nil {
 		return err
 	}
-	if err := d.store.Ping(ctx); err != nil {
-		return err
-	}
-	if current, err := d.store.Current(ctx); err != nil || !current { // an error: there is no schema at all
+	current, err := d.store.Current(ctx)
+	switch {
+	case err == nil && current:
+		return nil
+	case !p.config.Migrate: // an error: there is no schema at all
 		return errors.New("the schema is older than this program: run `roster migrate`")
 	}
-	return nil
+	n, err := db.Migrate(ctx, d.url)
+	if n > 0 {
+		p.log.Info("migrated", "count", n)
+	}
+	return err
 }
 
 // directory is the domain on this database.

@@ -39,7 +39,7 @@ type mountedDoors struct {
 }
 
 // doors mounts the legacy APIs as configured.
-func (s *server) doors() (mountedDoors, error) {
+func (s *server) doors() mountedDoors {
 	var m mountedDoors
 	var specs []legacy.Spec
 	for _, d := range legacyDoors(s.dir, s.config) {
@@ -48,10 +48,6 @@ func (s *server) doors() (mountedDoors, error) {
 		m.mounted = append(m.mounted, mounted)
 		specs = append(specs, legacy.Spec{Title: d.title, Door: mounted, JSON: d.spec})
 	}
-	document, err := legacy.Document(specs)
-	if err != nil {
-		return m, err
-	}
-	m.document, err = legacy.Reference(document)
-	return m, err
+	m.document = legacy.Reference(func() ([]byte, error) { return legacy.Document(specs) })
+	return m
 }

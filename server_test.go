@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -255,6 +256,25 @@ func TestMigrationsOff(t *testing.T) {
 	}
 	if got := r.get(t, "/livez"); !strings.HasPrefix(got, "200 ") {
 		t.Errorf("without the schema it lives: %s", got)
+	}
+}
+
+// A server whose schema is current does not wait for one that migrates, nor for the lock that it holds.
+func TestCurrentSchemaIsNotMigrated(t *testing.T) {
+	t.Parallel()
+	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
+	with.ok(t, "migrate")
+	other, err := sql.Open("pg", with["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	if _, err := other.ExecContext(t.Context(), "SELECT pg_advisory_lock(7033178301)"); err != nil {
+		t.Fatal(err)
+	}
+	if got := start(t, with).get(t, "/readyz"); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("beside a server that migrates: %s", got)
 	}
 }
 

@@ -99,6 +99,9 @@ func migrator(ctx context.Context, d *bun.DB) (*migrate.Migrator, error) {
 	return m, m.Init(ctx)
 }
 
+// Usable reports what is wrong with a database that no migration would put right: that it does not answer, or how it folds case.
+func (s *Store) Usable(ctx context.Context) error { return checkFolding(ctx, s.pool) }
+
 // Current reports whether the schema is the one that this program was built for.
 func (s *Store) Current(ctx context.Context) (bool, error) {
 	ms := migrate.NewMigrations()

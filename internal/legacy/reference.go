@@ -7,27 +7,38 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Reference serves the OpenAPI document at /openapi.json and a page that shows it at /reference: rendered here, without a script,
-// so that it works offline.
-func Reference(document []byte) (http.Handler, error) {
-	page, err := reference(document)
-	if err != nil {
-		return nil, err
-	}
+// so that it works offline. Both are made when somebody asks for the first time, which hardly anybody does, and kept.
+func Reference(document func() ([]byte, error)) http.Handler {
+	made := sync.OnceValue(func() (d documents) {
+		var err error
+		if d.json, err = document(); err == nil {
+			d.page, err = reference(d.json)
+		}
+		if err != nil {
+			panic(err) // they are made of what is built in: a test would have said so
+		}
+		return d
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		d := made()
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(document)
+		_, _ = w.Write(d.json)
 	})
 	mux.HandleFunc("GET /reference", func(w http.ResponseWriter, _ *http.Request) {
+		d := made()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		_, _ = w.Write(page)
+		_, _ = w.Write(d.page)
 	})
-	return mux, nil
+	return mux
 }
+
+type documents struct{ json, page []byte }
 
 type operation struct {
 	Method, Path string
