@@ -127,13 +127,30 @@ func (t Text) In(vs []string) Cond {
 }
 
 // Contains holds where v is part of the column, without regard to case.
-func (t Text) Contains(v string) Cond { return t.like("%" + escapeLike(v) + "%") }
+func (t Text) Contains(v string) Cond {
+	pattern := "%" + escapeLike(v) + "%"
+	return And(t.like(pattern), t.among(pattern))
+}
 
 // StartsWith holds where the column begins with v, without regard to case.
 func (t Text) StartsWith(v string) Cond { return t.like(escapeLike(v) + "%") }
 
 // EndsWith holds where the column ends with v, without regard to case.
-func (t Text) EndsWith(v string) Cond { return t.like("%" + escapeLike(v)) }
+func (t Text) EndsWith(v string) Cond {
+	pattern := "%" + escapeLike(v)
+	return And(t.like(pattern), t.among(pattern+"%"))
+}
+
+// searched says where the texts without trigrams of their own are part of a text that has some.
+var searched = map[Text]Text{GroupExternalID: GroupSearch, UserEmail: UserSearch, UserFullName: UserSearch, UserExternalID: UserSearch}
+
+// among is the same asked of all that is searched, which has an index for it.
+func (t Text) among(pattern string) Cond {
+	if whole, ok := searched[t]; ok {
+		return whole.like(pattern)
+	}
+	return Cond{}
+}
 
 // IsNull holds where the column has no value.
 func (t Text) IsNull() Cond { return choice(string(t) + " IS NULL") }

@@ -277,7 +277,7 @@ CREATE INDEX groups_by_created ON public.groups USING btree (created_at, id);
 CREATE INDEX groups_by_member_count ON public.groups USING btree (member_count, id);
 CREATE INDEX groups_by_updated ON public.groups USING btree (updated_at, id);
 CREATE INDEX groups_description_trgm ON public.groups USING gin (description_key gin_trgm_ops);
-CREATE INDEX groups_external_id_search ON public.groups USING btree (external_id_key) WHERE (external_id IS NOT NULL);
+CREATE INDEX groups_external_id_search ON public.groups USING btree (external_id_key) WHERE (external_id_key IS NOT NULL);
 CREATE INDEX groups_name_trgm ON public.groups USING gin (name_key gin_trgm_ops);
 CREATE INDEX groups_of_directories ON public.groups USING btree (name_key) WHERE (type = 'DIRECTORY'::text);
 CREATE INDEX groups_public ON public.groups USING btree (name_key, id) WHERE public;
@@ -302,7 +302,7 @@ CREATE INDEX users_by_created ON public.users USING btree (created_at, id);
 CREATE INDEX users_by_email ON public.users USING btree (email_key, id);
 CREATE INDEX users_by_full_name ON public.users USING btree (full_name_key, id);
 CREATE INDEX users_by_role ON public.users USING gin (roles) WHERE (roles <> '{}'::text[]);
-CREATE INDEX users_external_id_search ON public.users USING btree (external_id_key) WHERE (external_id IS NOT NULL);
+CREATE INDEX users_external_id_search ON public.users USING btree (external_id_key) WHERE (external_id_key IS NOT NULL);
 CREATE INDEX users_search_trgm ON public.users USING gin (search_key gin_trgm_ops);
 CREATE INDEX users_username_trgm ON public.users USING gin (username_key gin_trgm_ops);
 

@@ -69,7 +69,9 @@ var (
 )
 
 // UserHasRole holds for users with the role.
-func UserHasRole(role string) Cond { return choice("u.roles @> ARRAY[?::text]", role) }
+func UserHasRole(role string) Cond {
+	return choice("(u.roles <> '{}' AND u.roles @> ARRAY[?::text])", role)
+}
 
 // UserRef names a user in one of five ways; the empty ones do not count.
 type UserRef struct {
