@@ -79,19 +79,19 @@ var (
 // ChangeOfGroup holds for changes of the group that a reference names. By its id it is found in the log even when it is gone.
 func ChangeOfGroup(r GroupRef) Cond {
 	if r.ID != uuid.Nil {
-		return cond("c.group_id = ?::uuid", r.ID.String())
+		return choice("c.group_id = ?::uuid", r.ID.String())
 	}
 	is := GroupIs(r)
-	return cond("c.group_id = (SELECT g.id FROM groups g WHERE "+is.text+")", is.args...)
+	return choice("c.group_id = (SELECT g.id FROM groups g WHERE "+is.text+")", is.args...)
 }
 
 // ChangeOfUser is the same for a user.
 func ChangeOfUser(r UserRef) Cond {
 	if r.ID != uuid.Nil {
-		return cond("c.user_id = ?::uuid", r.ID.String())
+		return choice("c.user_id = ?::uuid", r.ID.String())
 	}
 	is := UserIs(r)
-	return cond("c.user_id = (SELECT u.id FROM users u WHERE "+is.text+")", is.args...)
+	return choice("c.user_id = (SELECT u.id FROM users u WHERE "+is.text+")", is.args...)
 }
 
 // ChangeAt holds for the change at a place of the log.
@@ -101,7 +101,7 @@ func ChangeAt(tx uint64, seq int64) Cond {
 
 // ChangeOfGroupWhere holds for changes of groups for which the condition on groups holds.
 func ChangeOfGroupWhere(group Cond) Cond {
-	return cond("c.group_id IN (SELECT g.id FROM groups g WHERE "+group.text+")", group.args...)
+	return choice("c.group_id IN (SELECT g.id FROM groups g WHERE "+group.text+")", group.args...)
 }
 
 // CursorBefore is what a cursor holds that stands before all that a transaction wrote.

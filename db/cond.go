@@ -3,19 +3,52 @@ package db
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 )
 
-// Cond is a condition on rows: SQL with ? for each argument. The zero Cond holds for every row.
+// Cond is a condition on rows: SQL with ? for each argument, and ?? for an operator that is one. The zero Cond holds for every row.
 type Cond struct {
-	text string
-	args []any
+	text   string
+	args   []any
+	either string // the text as one of alternatives, if that is another
+	varies bool   // how many rows it holds for depends on its arguments, and on that how they are best found
 }
 
-func cond(text string, args ...any) Cond { return Cond{text, args} }
+func cond(text string, args ...any) Cond { return Cond{text: text, args: args} }
+
+// choice is a condition that holds for few rows or for nearly all, by its arguments.
+func choice(text string, args ...any) Cond { return Cond{text: text, args: args, varies: true} }
+
+// among holds for rows whose column is in what a query answers. Alone that is a join, which Postgres begins at either end. Among
+// alternatives it can be none, and would be asked of every row; as an array it is looked up in the column's index, as they are.
+func among(column, query string, args ...any) Cond {
+	return Cond{text: column + " IN (" + query + ")", either: column + " = ANY (ARRAY(" + query + "))", args: args}
+}
+
+// alternative is the text among alternatives.
+func (c Cond) alternative() string {
+	if c.either != "" {
+		return c.either
+	}
+	return c.text
+}
+
+// forItsValues has Postgres plan a statement for the values of its arguments, every time: a prefix that one name has and one that
+// half of them have want different plans. A prepared statement would go over to one plan for all values after a few times, if that
+// looks as cheap; here it never does, by what is not run: with the argument true Postgres strikes it out before it plans.
+var forItsValues = cond("(?::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)", true)
+
+// planned is c, with a plan for its values if it varies.
+func (c Cond) planned() Cond {
+	if !c.varies {
+		return c
+	}
+	return And(c, forItsValues)
+}
 
 // IsZero reports whether c holds for every row.
 func (c Cond) IsZero() bool { return c.text == "" }
@@ -28,7 +61,7 @@ func (c Cond) Fingerprint(list string) uint64 {
 }
 
 // And holds where all of cs hold.
-func And(cs ...Cond) Cond { return combine(cs, " AND ") }
+func And(cs ...Cond) Cond { return combine(cs, and) }
 
 // Or holds where one of cs holds; with none of them, nowhere.
 func Or(cs ...Cond) Cond {
@@ -40,7 +73,7 @@ func Or(cs ...Cond) Cond {
 			return Cond{}
 		}
 	}
-	return combine(cs, " OR ")
+	return combine(cs, or)
 }
 
 // None holds nowhere.
@@ -51,23 +84,33 @@ func Not(c Cond) Cond {
 	if c.IsZero() {
 		return None
 	}
-	return Cond{"(" + c.text + ") IS NOT TRUE", c.args}
+	return Cond{text: "(" + c.text + ") IS NOT TRUE", args: c.args, varies: c.varies}
 }
 
 func combine(cs []Cond, op string) Cond {
-	var texts []string
-	var args []any
-	for _, c := range cs {
-		if !c.IsZero() {
-			texts = append(texts, c.text)
-			args = append(args, c.args...)
-		}
+	cs = slices.DeleteFunc(slices.Clone(cs), Cond.IsZero)
+	if len(cs) < 2 {
+		return append(cs, Cond{})[0]
 	}
-	if len(texts) < 2 {
-		return Cond{strings.Join(texts, ""), args}
+	all := Cond{}
+	texts, eithers := make([]string, len(cs)), make([]string, len(cs))
+	for i, c := range cs {
+		texts[i], eithers[i] = c.text, c.alternative()
+		all.args = append(all.args, c.args...)
+		all.varies = all.varies || c.varies
 	}
-	return Cond{"(" + strings.Join(texts, op) + ")", args}
+	all.text, all.either = "("+strings.Join(texts, op)+")", "("+strings.Join(eithers, op)+")"
+	if op == or {
+		all.text = all.either
+	}
+	return all
 }
+
+// The operators of combine.
+const (
+	and = " AND "
+	or  = " OR "
+)
 
 // Text is a text column to filter by: its SQL, folded to lower case.
 type Text string
@@ -80,22 +123,39 @@ func (t Text) Eq(v string) Cond { return cond(string(t)+" = "+fold, v) }
 
 // In holds where the column equals one of vs, without regard to case.
 func (t Text) In(vs []string) Cond {
-	return cond(string(t)+` = ANY (SELECT lower(v) COLLATE "C" FROM unnest(?::text[]) v)`, Strings(vs))
+	return choice(string(t)+` = ANY (SELECT lower(v) COLLATE "C" FROM unnest(?::text[]) v)`, Strings(vs))
 }
 
 // Contains holds where v is part of the column, without regard to case.
-func (t Text) Contains(v string) Cond { return t.like("%" + escapeLike(v) + "%") }
+func (t Text) Contains(v string) Cond {
+	pattern := "%" + escapeLike(v) + "%"
+	return And(t.like(pattern), t.among(pattern))
+}
 
 // StartsWith holds where the column begins with v, without regard to case.
 func (t Text) StartsWith(v string) Cond { return t.like(escapeLike(v) + "%") }
 
 // EndsWith holds where the column ends with v, without regard to case.
-func (t Text) EndsWith(v string) Cond { return t.like("%" + escapeLike(v)) }
+func (t Text) EndsWith(v string) Cond {
+	pattern := "%" + escapeLike(v)
+	return And(t.like(pattern), t.among(pattern+"%"))
+}
+
+// searched says where the texts without trigrams of their own are part of a text that has some.
+var searched = map[Text]Text{GroupExternalID: GroupSearch, UserEmail: UserSearch, UserFullName: UserSearch, UserExternalID: UserSearch}
+
+// among is the same asked of all that is searched, which has an index for it.
+func (t Text) among(pattern string) Cond {
+	if whole, ok := searched[t]; ok {
+		return whole.like(pattern)
+	}
+	return Cond{}
+}
 
 // IsNull holds where the column has no value.
-func (t Text) IsNull() Cond { return cond(string(t) + " IS NULL") }
+func (t Text) IsNull() Cond { return choice(string(t) + " IS NULL") }
 
-func (t Text) like(pattern string) Cond { return cond(string(t)+" LIKE "+fold, pattern) }
+func (t Text) like(pattern string) Cond { return choice(string(t)+" LIKE "+fold, pattern) }
 
 var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
@@ -104,13 +164,40 @@ func escapeLike(v string) string { return likeEscapes.Replace(v) }
 // Column is a column to compare: its SQL, with its type for the arguments.
 type Column struct{ sql, typ string }
 
-// Eq, In, Less and the rest compare the column with values of its own type.
-func (c Column) Eq(v any) Cond           { return cond(c.sql+" = ?::"+c.typ, v) }
-func (c Column) In(vs any) Cond          { return cond(c.sql+" = ANY (?::"+c.typ+"[])", vs) }
-func (c Column) Less(v any) Cond         { return cond(c.sql+" < ?::"+c.typ, v) }
-func (c Column) LessEqual(v any) Cond    { return cond(c.sql+" <= ?::"+c.typ, v) }
-func (c Column) Greater(v any) Cond      { return cond(c.sql+" > ?::"+c.typ, v) }
-func (c Column) GreaterEqual(v any) Cond { return cond(c.sql+" >= ?::"+c.typ, v) }
+// In, Less and the rest compare the column with values of its own type.
+func (c Column) In(vs any) Cond          { return c.cond(" = ANY (?::"+c.typ+"[])", vs) }
+func (c Column) Less(v any) Cond         { return choice(c.sql+" < ?::"+c.typ, v) }
+func (c Column) LessEqual(v any) Cond    { return choice(c.sql+" <= ?::"+c.typ, v) }
+func (c Column) Greater(v any) Cond      { return choice(c.sql+" > ?::"+c.typ, v) }
+func (c Column) GreaterEqual(v any) Cond { return choice(c.sql+" >= ?::"+c.typ, v) }
+
+// Eq holds where the column equals v. What is true or false needs no argument, so that an index of one half serves it.
+func (c Column) Eq(v any) Cond {
+	switch v {
+	case true:
+		return cond(c.sql)
+	case false:
+		return cond("NOT " + c.sql)
+	}
+	return c.cond(" = ?::"+c.typ, v)
+}
+
+// cond compares the column. A column of texts that are compared exactly is an enumeration, of which one value can be in all rows.
+func (c Column) cond(comparison string, v any) Cond {
+	return Cond{text: c.sql + comparison, args: []any{v}, varies: c.typ == "text"}
+}
+
+// varying is c, for which one plan does not serve all values.
+func (c Cond) varying() Cond {
+	c.varies = true
+	return c
+}
+
+// one is c, which holds for one row at most: one plan serves all values.
+func (c Cond) one() Cond {
+	c.varies = false
+	return c
+}
 
 // Strings is a text[] argument.
 func Strings(vs []string) any {
@@ -143,7 +230,7 @@ func UUIDs(ids []uuid.UUID) any {
 	return string(append(b, '}'))
 }
 
-// number puts $n for every ? of a finished statement. Statements are built from constants of this package: no ? of a
+// number puts $n for every ? of a finished statement, and ? for every ??. Statements are built from constants of this package: no ? of a
 // value can be among them, since values are arguments.
 func number(text string) string {
 	var b strings.Builder
@@ -154,8 +241,13 @@ func number(text string) string {
 		if i < 0 {
 			break
 		}
-		n++
 		b.WriteString(text[:i])
+		if strings.HasPrefix(text[i:], "??") {
+			b.WriteByte('?')
+			text = text[i+2:]
+			continue
+		}
+		n++
 		b.WriteByte('$')
 		b.WriteString(strconv.Itoa(n))
 		text = text[i+1:]

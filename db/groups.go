@@ -36,9 +36,15 @@ type Group struct {
 	ViewerIsAdmin     bool
 }
 
+// memberCount is the kept counter without those whose time is over and who have not been swept yet. Mostly there are none, which one
+// look tells for all rows. The expiry is compared together with the group, so that only the index of a group's expiries will do: a
+// plan made while few had expired would go through all of them for each group, and be kept for when many have.
+const memberCount = `CASE WHEN EXISTS (SELECT 1 FROM members x WHERE x.expires_at <= now()) THEN g.member_count - (SELECT count(*) FROM members e
+	WHERE e.group_id = g.id AND e.expires_at IS NOT NULL AND (e.group_id, e.expires_at) <= (g.id, now())) ELSE g.member_count END`
+
 // Groups is the table of groups.
 var Groups = &Table[Group]{
-	from: "groups g",
+	from: "groups g", unique: "NAME",
 	columns: map[string]column[Group]{
 		"id":                  {"g.id", func(r *Group) any { return &r.ID }},
 		"number":              {"g.number", func(r *Group) any { return &r.Number }},
@@ -57,7 +63,7 @@ var Groups = &Table[Group]{
 		"created_at":          {"g.created_at", func(r *Group) any { return &r.CreatedAt }},
 		"created_by":          {"g.created_by", func(r *Group) any { return &r.CreatedBy }},
 		"updated_at":          {"g.updated_at", func(r *Group) any { return &r.UpdatedAt }},
-		"member_count": {"g.member_count - (SELECT count(*) FROM members e WHERE e.group_id = g.id AND e.expires_at <= now())",
+		"member_count": {memberCount,
 			func(r *Group) any { return &r.MemberCount }},
 		"stored_member_count": {"g.member_count", func(r *Group) any { return &r.StoredMemberCount }},
 		"admin_count":         {"g.admin_count", func(r *Group) any { return &r.AdminCount }},
@@ -102,38 +108,38 @@ var (
 
 // GroupHasMember holds for groups that the user is a member of now.
 func GroupHasMember(user uuid.UUID) Cond {
-	return cond("g.id IN (SELECT f.group_id FROM members f WHERE f.user_id = ?::uuid AND (f.expires_at IS NULL OR f.expires_at > now()))", user.String())
+	return among("g.id", "SELECT f.group_id FROM members f WHERE f.user_id = ?::uuid AND (f.expires_at IS NULL OR f.expires_at > now())", user.String())
 }
 
 // GroupHasAdmin holds for groups that the user is an admin of.
 func GroupHasAdmin(user uuid.UUID) Cond {
-	return cond("g.id IN (SELECT f.group_id FROM admins f WHERE f.user_id = ?::uuid)", user.String())
+	return among("g.id", "SELECT f.group_id FROM admins f WHERE f.user_id = ?::uuid", user.String())
 }
 
 // GroupHasMemberWhere holds for groups with a member now for whom a condition on users holds.
 func GroupHasMemberWhere(user Cond) Cond {
-	return cond("g.id IN (SELECT f.group_id FROM members f JOIN users u ON u.id = f.user_id WHERE (f.expires_at IS NULL OR f.expires_at > now()) AND "+
-		user.text+")", user.args...)
+	return among("g.id", "SELECT f.group_id FROM members f JOIN users u ON u.id = f.user_id WHERE (f.expires_at IS NULL OR f.expires_at > now()) AND "+
+		user.text, user.args...).varying()
 }
 
 // GroupHasAdminWhere holds for groups with an admin for whom a condition on users holds.
 func GroupHasAdminWhere(user Cond) Cond {
-	return cond("g.id IN (SELECT f.group_id FROM admins f JOIN users u ON u.id = f.user_id WHERE "+user.text+")", user.args...)
+	return among("g.id", "SELECT f.group_id FROM admins f JOIN users u ON u.id = f.user_id WHERE "+user.text, user.args...).varying()
 }
 
 // GroupHasTag holds for groups with the tag; a nil value means any value of that key.
 func GroupHasTag(key string, value *string) Cond {
 	if value == nil {
-		return cond("jsonb_exists(g.tags, ?::text)", key)
+		return choice("g.tags ?? ?::text", key)
 	}
-	return cond("g.tags @> jsonb_build_object(?::text, ?::text)", key, *value)
+	return choice("g.tags @> jsonb_build_object(?::text, ?::text)", key, *value)
 }
 
 // GroupHasPerson holds for groups with a member or an admin whose user name contains the text, without regard to case.
 func GroupHasPerson(text string) Cond {
 	in := func(table string) Cond {
 		users := Text("u.username_key").Contains(text)
-		return cond("g.id IN (SELECT f.group_id FROM "+table+" f JOIN users u ON u.id = f.user_id WHERE "+users.text+")", users.args...)
+		return choice("g.id IN (SELECT f.group_id FROM "+table+" f JOIN users u ON u.id = f.user_id WHERE "+users.text+")", users.args...)
 	}
 	return Or(in("members"), in("admins"))
 }
@@ -273,11 +279,11 @@ func GroupIs(r GroupRef) Cond {
 	case r.Number != 0:
 		return GroupNumber.Eq(int64(r.Number))
 	case r.Handle != "":
-		return GroupHandle.Eq(r.Handle)
+		return GroupHandle.Eq(r.Handle).one()
 	case r.Name != "":
 		return GroupName.Eq(r.Name)
 	case r.ExternalID != "":
-		return GroupExactExternalID.Eq(r.ExternalID)
+		return GroupExactExternalID.Eq(r.ExternalID).one()
 	}
 	return None
 }

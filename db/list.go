@@ -15,6 +15,7 @@ import (
 // that some columns need.
 type Table[T any] struct {
 	from    string // "members m"
+	unique  string // the key that no two rows share, if there is one: it leaves no ties
 	columns map[string]column[T]
 	keys    map[string]key[T]
 	joins   []join
@@ -154,6 +155,7 @@ func AppendCursor[T any](at []string, t *Table[T], order []Order, row *T) []stri
 // Count counts the rows of a list for each parent, without regard to After, Before and Limit.
 func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, error) {
 	w := writer{args: make([]any, 0, 4)}
+	l.Where = l.Where.planned()
 	rooted := l.Of.where == ""
 	if rooted {
 		w.add("SELECT 1, count(*) FROM " + t.from)
@@ -163,7 +165,8 @@ func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, er
 	w.add(l.Of.join + joinsFor(t, l.Where.text))
 	w.where(l.Of.where, l.Where)
 	if !rooted {
-		w.add(") FROM unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(l.Parents))
+		w.add(") FROM ")
+		w.parents(l.Parents)
 	}
 	counts := make([]int, max(1, len(l.Parents)))
 	if err := s.Compare(ctx); err != nil {
@@ -195,6 +198,38 @@ func (w *writer) add(text string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
+// parents is the table p of a list's parents. Of one alone Postgres knows which it is when it plans.
+func (w *writer) parents(ids []uuid.UUID) {
+	if len(ids) == 1 {
+		w.add("(SELECT ?::uuid AS id, 1 AS ord) p", ids[0].String())
+		return
+	}
+	w.add("unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(ids))
+}
+
+// limit asks for one row more than a page has. The usual pages are written out: a number that is an argument makes Postgres plan
+// for a tenth of the table, which looks so dear that it would plan every page anew. Others are not, so that there are not as many
+// statements as numbers.
+func (w *writer) limit(page int) {
+	switch page {
+	case 0:
+	case 1, 2, 3, 5, 10, 20, 25, 50, 100, 200:
+		w.add(" LIMIT " + strconv.Itoa(page+1))
+	default:
+		w.add(" LIMIT ?", int64(page)+1)
+	}
+}
+
+// decisive cuts an order behind the key that leaves no ties.
+func decisive[T any](t *Table[T], order []Order) []Order {
+	for i, o := range order {
+		if o.Key == t.unique {
+			return order[:i+1]
+		}
+	}
+	return order
+}
+
 func (w *writer) where(relation string, cs ...Cond) {
 	c := And(append([]Cond{{text: relation}}, cs...)...)
 	if !c.IsZero() {
@@ -222,12 +257,16 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
 	names = slices.Compact(names)
 
+	order = decisive(t, order)
+	l.Where = l.Where.planned()
 	nested := l.Of.where != ""
 	var st statement[T]
 	var w writer
 	w.args = make([]any, 0, 8)
 	if nested {
-		w.add("SELECT p.ord, c.* FROM unnest(?::uuid[]) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (", UUIDs(l.Parents))
+		w.add("SELECT p.ord, c.* FROM ")
+		w.parents(l.Parents)
+		w.add(" CROSS JOIN LATERAL (")
 	}
 	w.add("SELECT ")
 	for i, name := range names {
@@ -256,9 +295,7 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 		}
 		w.add(t.keys[o.Key].sql + direction(o.Desc != l.Backward))
 	}
-	if l.Limit > 0 {
-		w.add(" LIMIT ?", int64(l.Limit)+1)
-	}
+	w.limit(l.Limit)
 	if nested {
 		w.add(") c ORDER BY p.ord")
 		for _, o := range order {

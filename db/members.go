@@ -80,9 +80,10 @@ var (
 	MemberIsAdmin = Cond{text: "EXISTS (SELECT 1 FROM admins o WHERE o.group_id = m.group_id AND o.user_id = m.user_id)"}
 )
 
-// MemberSearch holds for members and admins with the text in their username, address or full name, without regard to case.
+// MemberSearch holds for members and admins with the text in their username, address or full name, without regard to case. Those are
+// part of what users are searched by, which has an index.
 func MemberSearch(text string) Cond {
-	return Or(MemberName.Contains(text), MemberEmail.Contains(text), Text("u.full_name_key").Contains(text))
+	return And(Or(MemberName.Contains(text), MemberEmail.Contains(text), UserFullName.Contains(text)), UserSearch.Contains(text))
 }
 
 // MemberOfGroupWhere holds for rows whose group is one for which the condition on groups holds.

@@ -268,15 +268,18 @@ CREATE INDEX admins_by_added ON public.admins USING btree (group_id, added_at, i
 CREATE INDEX admins_by_username ON public.admins USING btree (group_id, username_key, id);
 CREATE INDEX admins_of_user ON public.admins USING btree (user_id, group_id);
 
+CREATE INDEX changes_of_actor ON public.changes USING btree (actor, tx, seq);
 CREATE INDEX changes_of_group ON public.changes USING btree (group_id, tx, seq) WHERE (group_id IS NOT NULL);
 CREATE INDEX changes_of_user ON public.changes USING btree (user_id, tx, seq) WHERE (user_id IS NOT NULL);
 
+CREATE INDEX groups_by_access ON public.groups USING btree (access_type, name_key) WHERE (access_type <> 'READ_ONLY'::text);
 CREATE INDEX groups_by_created ON public.groups USING btree (created_at, id);
 CREATE INDEX groups_by_member_count ON public.groups USING btree (member_count, id);
 CREATE INDEX groups_by_updated ON public.groups USING btree (updated_at, id);
 CREATE INDEX groups_description_trgm ON public.groups USING gin (description_key gin_trgm_ops);
-CREATE INDEX groups_external_id_search ON public.groups USING btree (external_id_key) WHERE (external_id IS NOT NULL);
+CREATE INDEX groups_external_id_search ON public.groups USING btree (external_id_key) WHERE (external_id_key IS NOT NULL);
 CREATE INDEX groups_name_trgm ON public.groups USING gin (name_key gin_trgm_ops);
+CREATE INDEX groups_of_directories ON public.groups USING btree (name_key) WHERE (type = 'DIRECTORY'::text);
 CREATE INDEX groups_public ON public.groups USING btree (name_key, id) WHERE public;
 CREATE INDEX groups_search_trgm ON public.groups USING gin (search_key gin_trgm_ops);
 CREATE INDEX groups_tags ON public.groups USING gin (tags);
@@ -285,17 +288,21 @@ CREATE INDEX members_by_added ON public.members USING btree (group_id, added_at,
 CREATE INDEX members_by_username ON public.members USING btree (group_id, username_key, id);
 CREATE INDEX members_expired ON public.members USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX members_expiring ON public.members USING btree (group_id, expires_at) WHERE (expires_at IS NOT NULL);
-CREATE INDEX members_of_user ON public.members USING btree (user_id, group_id);
+CREATE INDEX members_of_user ON public.members USING btree (user_id, group_id) INCLUDE (expires_at);
 
 CREATE INDEX tokens_by_created ON public.tokens USING btree (created_at, id);
+CREATE INDEX tokens_by_expiry ON public.tokens USING btree (COALESCE(expires_at, 'infinity'::timestamp with time zone), id);
+CREATE INDEX tokens_description_trgm ON public.tokens USING gin (description_key gin_trgm_ops);
 CREATE INDEX tokens_of_group ON public.tokens USING btree (group_id, created_at, id) WHERE (group_id IS NOT NULL);
 CREATE INDEX tokens_of_parent ON public.tokens USING btree (parent_id, expires_at) WHERE (parent_id IS NOT NULL);
 CREATE INDEX tokens_of_user ON public.tokens USING btree (user_id, created_at, id) WHERE (user_id IS NOT NULL);
+CREATE INDEX tokens_revoked ON public.tokens USING btree (created_at, id) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX users_by_created ON public.users USING btree (created_at, id);
 CREATE INDEX users_by_email ON public.users USING btree (email_key, id);
 CREATE INDEX users_by_full_name ON public.users USING btree (full_name_key, id);
-CREATE INDEX users_external_id_search ON public.users USING btree (external_id_key) WHERE (external_id IS NOT NULL);
+CREATE INDEX users_by_role ON public.users USING gin (roles) WHERE (roles <> '{}'::text[]);
+CREATE INDEX users_external_id_search ON public.users USING btree (external_id_key) WHERE (external_id_key IS NOT NULL);
 CREATE INDEX users_search_trgm ON public.users USING gin (search_key gin_trgm_ops);
 CREATE INDEX users_username_trgm ON public.users USING gin (username_key gin_trgm_ops);
 

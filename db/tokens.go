@@ -67,13 +67,13 @@ var (
 	TokenExpiresAt   = Column{"t.expires_at", "timestamptz"}
 	TokenLastUsedAt  = Column{"t.last_used_at", "timestamptz"}
 	TokenRevoked     = Cond{text: "t.revoked_at IS NOT NULL"}
-	TokenExpired     = Cond{text: "(t.revoked_at IS NULL AND t.expires_at <= now())"}
+	TokenExpired     = Cond{text: "(t.revoked_at IS NULL AND coalesce(t.expires_at, 'infinity') <= now())"}
 	TokenActive      = Cond{text: "(t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))"}
 )
 
 // TokenOfGroupWhere holds for tokens whose group is one for which the condition on groups holds.
 func TokenOfGroupWhere(group Cond) Cond {
-	return cond("EXISTS (SELECT 1 FROM groups g WHERE g.id = t.group_id AND "+group.text+")", group.args...)
+	return among("t.group_id", "SELECT g.id FROM groups g WHERE "+group.text, group.args...)
 }
 
 // InsertToken writes a new token; number and time come back in t. The hash is all that is kept of the secret.

@@ -43,7 +43,7 @@ func userColumns[T any](alias, prefix string, of func(*T) *User) map[string]colu
 
 // Users is the table of users.
 var Users = &Table[User]{
-	from:    "users u",
+	from: "users u", unique: "USERNAME",
 	columns: userColumns("u", "", func(u *User) *User { return u }),
 	keys: map[string]key[User]{
 		idKey:        {"u.id", "uuid", "id", func(r *User) string { return r.ID.String() }},
@@ -69,7 +69,9 @@ var (
 )
 
 // UserHasRole holds for users with the role.
-func UserHasRole(role string) Cond { return cond("?::text = ANY (u.roles)", role) }
+func UserHasRole(role string) Cond {
+	return choice("(u.roles <> '{}' AND u.roles @> ARRAY[?::text])", role)
+}
 
 // UserRef names a user in one of five ways; the empty ones do not count.
 type UserRef struct {
@@ -190,7 +192,7 @@ func UserIs(r UserRef) Cond {
 	case r.Username != "":
 		return UserUsername.Eq(r.Username)
 	case r.ExternalID != "":
-		return UserExactExternalID.Eq(r.ExternalID)
+		return UserExactExternalID.Eq(r.ExternalID).one()
 	}
 	return None
 }
