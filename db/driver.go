@@ -409,6 +409,22 @@ func (c *safeConn) ExecContext(ctx context.Context, text string, args []driver.N
 
 // QueryContext runs a statement for its rows.
 func (c *safeConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) > 0 {
+		return c.queryPrepared(ctx, text, args)
+	}
+	o, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.pg.QueryContext(ctx, text, nil)
+	if err != nil {
+		return nil, o.end(err)
+	}
+	return &safeRows{pg: r, o: o}, nil
+}
+
+// queryPrepared runs a statement for its rows, prepared even if it has no arguments.
+func (c *safeConn) queryPrepared(ctx context.Context, text string, args []driver.NamedValue) (*safeRows, error) {
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
@@ -417,14 +433,10 @@ func (c *safeConn) QueryContext(ctx context.Context, text string, args []driver.
 		return nil, err
 	}
 	var r driver.Rows
-	if len(args) == 0 {
-		r, err = c.pg.QueryContext(ctx, text, nil)
-	} else {
-		err = c.withStatement(ctx, text, func(s pgStmt) error {
-			r, err = s.QueryContext(ctx, args)
-			return err
-		})
-	}
+	err = c.withStatement(ctx, text, func(s pgStmt) error {
+		r, err = s.QueryContext(ctx, args)
+		return err
+	})
 	if err != nil {
 		return nil, o.end(err)
 	}

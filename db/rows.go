@@ -52,11 +52,10 @@ func readOn(ctx context.Context, conn *sql.Conn, text string, args []driver.Name
 
 // read runs a statement and reads its rows to the end, whatever row says of one.
 func (c *safeConn) read(ctx context.Context, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {
-	rs, err := c.QueryContext(ctx, text, args)
+	r, err := c.queryPrepared(ctx, text, args)
 	if err != nil {
 		return err
 	}
-	r := rs.(*safeRows)
 	n := len(r.pg.Columns())
 	if cap(c.values) < n {
 		c.values = make([]driver.Value, n)

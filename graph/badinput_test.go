@@ -179,7 +179,7 @@ func (a *api) badCursors(t *testing.T) []bad {
 		groups("of another filter", after(name)+`, filter: {public: true}`),
 		groups("made up", after(forge(t, created, "never", "01890a5d-ac96-774b-bcce-b302099a8057"))+`, orderBy: {field: CREATED_AT}`),
 		groups("made up with NUL", after(forge(t, name, "a\x00b", "01890a5d-ac96-774b-bcce-b302099a8057"))),
-		groups("made up with no UUID", `before: "`+forge(t, name, "a", "b")+`"`),
+		groups("made up with no UUID", `before: "`+forge(t, created, "2026-01-01T00:00:00Z", "b")+`", orderBy: {field: CREATED_AT}`),
 		groups("made up with one value", after(forge(t, name, "a"))), groups("made up with three", after(forge(t, name, "a", "b", "c"))),
 		read("cursor of members for admins", `{ group(by: {handle: "eng"}) { admins(after: "`+member+`") { nodes { id } } } }`, "INVALID", "after"),
 		read("cursor of groups for a user's", `{ viewer { groups(after: "`+name+`") { nodes { id } } } }`, "INVALID", "after"),

@@ -381,11 +381,16 @@ func appendOptionalTime(b []byte, t *time.Time) []byte {
 	return appendTime(b, *t)
 }
 
+// appendRaw writes JSON as it is but for the spaces, which Postgres puts into what it keeps.
 func appendRaw(b []byte, v json.RawMessage) []byte {
 	if v == nil {
 		return append(b, "null"...)
 	}
-	return append(b, v...)
+	w := bytes.NewBuffer(b)
+	if err := json.Compact(w, v); err != nil {
+		return append(b, "null"...) // what is kept is JSON
+	}
+	return w.Bytes()
 }
 
 func appendStrings[S ~string](b []byte, vs []S) []byte {

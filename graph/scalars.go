@@ -54,7 +54,7 @@ func UnmarshalUUID(v any) (uuid.UUID, error) {
 
 // MarshalJSON writes a JSON value as it is.
 func MarshalJSON(v json.RawMessage) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(v) })
+	return graphql.WriterFunc(func(w io.Writer) { _, _ = w.Write(appendRaw(nil, v)) })
 }
 
 // UnmarshalJSON reads a JSON value.

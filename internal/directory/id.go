@@ -25,7 +25,12 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only if the s
 
 // typeID spells id as a TypeID. Lists spell thousands a second, so that the prefix, which is ours, is not checked again for each;
 // id_test.go holds all of them to the library's whole way.
-func typeID(prefix string, id uuid.UUID) string { return prefix + "_" + base32.Encode(id) }
+func typeID(prefix string, id uuid.UUID) string {
+	if prefix == "" {
+		return base32.Encode(id)
+	}
+	return prefix + "_" + base32.Encode(id)
+}
 
 // parseID reads a TypeID. Anything else is Invalid: an id is copied, never composed.
 func parseID(field, text string) (prefix string, id uuid.UUID, err error) {
