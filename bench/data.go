@@ -219,9 +219,11 @@ func pairs(ctx context.Context, c *pgx.Conn) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p pair, err error) {
-		return p, row.Scan(&p.group, &p.user)
+	ps, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p pair, err error) {
+		err = row.Scan(&p.group, &p.user)
+		return p, err
 	})
+	return ps[:len(ps)/connections*connections], err // each is one connection's alone
 }
 
 // ledger is what writes add up to.
