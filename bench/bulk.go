@@ -37,11 +37,6 @@ type call struct {
 // addMany measures a bulk write: a call of Roster's, over HTTP as always, and the bare statement, in turns.
 func (b *bench) addMany(ctx context.Context, m bulk, c *pgx.Conn) (t timed, err error) {
 	request := b.requests.many(m.members)
-	conn, err := dial(b.roster.addr)
-	if err != nil {
-		return t, err
-	}
-	defer conn.Close()
 	group, users := b.requests.sample.bulk.group, b.requests.sample.joiners[:m.members]
 	calls := []call{
 		{&t.bare, func() error {
@@ -49,6 +44,11 @@ func (b *bench) addMany(ctx context.Context, m bulk, c *pgx.Conn) (t timed, err 
 			return c.QueryRow(ctx, bareBulk, group, users, b.admin, rand.Text()).Scan(&count, &version)
 		}},
 		{&t.roster, func() error {
+			conn, err := dial(b.roster.addr) // a new one: Roster waits ten seconds for a first request, and a checkpoint may take longer
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
 			status, body, err := conn.do(request)
 			if err == nil && (status != 200 || !bytes.HasPrefix(body, good)) {
 				err = fmt.Errorf("answer %d: %.300s", status, body)

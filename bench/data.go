@@ -56,11 +56,8 @@ func seeded(ctx context.Context, p *postgres, roster string, s size) (string, er
 		{"migrate"},
 		{"seed", "-groups", fmt.Sprint(int(s)), "-users", fmt.Sprint(int(2 * s)), "-memberships", fmt.Sprint(int(10 * s))},
 	} {
-		cmd := exec.CommandContext(ctx, roster, args...)
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+url)
-		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("roster %s: %w", args[0], err)
+		if err := command(ctx, roster, url, args...); err != nil {
+			return "", err
 		}
 	}
 	if err := execute(ctx, url, "VACUUM (FREEZE, ANALYZE)"); err != nil {
@@ -68,6 +65,17 @@ func seeded(ctx context.Context, p *postgres, roster string, s size) (string, er
 	}
 	_, err = c.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", unfinished, name))
 	return name, err
+}
+
+// command has Roster do something with a database.
+func command(ctx context.Context, roster, url string, args ...string) error {
+	cmd := exec.CommandContext(ctx, roster, args...)
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+url)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("roster %s: %w", args[0], err)
+	}
+	return nil
 }
 
 // recreate makes a database anew, as a copy of another.
@@ -102,8 +110,15 @@ func prepare(ctx context.Context, p *postgres, roster string, s size, progress i
 	if err := recreate(ctx, c, workplace, name); err != nil {
 		return "", err
 	}
+	url := p.database(workplace)
+	if err := command(ctx, roster, url, "migrate"); err != nil { // the data may be older than the program
+		return "", err
+	}
+	if err := execute(ctx, url, "VACUUM (ANALYZE)"); err != nil {
+		return "", err
+	}
 	fmt.Fprintf(progress, "%v groups are ready after %.0f s\n", s, time.Since(began).Seconds())
-	return p.database(workplace), nil
+	return url, nil
 }
 
 // execute runs one statement on a connection of its own.
@@ -219,9 +234,11 @@ func pairs(ctx context.Context, c *pgx.Conn) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p pair, err error) {
-		return p, row.Scan(&p.group, &p.user)
+	ps, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p pair, err error) {
+		err = row.Scan(&p.group, &p.user)
+		return p, err
 	})
+	return ps[:len(ps)/connections*connections], err // each is one connection's alone
 }
 
 // ledger is what writes add up to.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -38,17 +39,17 @@ func (m *matrix) head(title string) {
 	m.WriteString("\n| --- |" + strings.Repeat(" --- |", len(m.all)) + "\n")
 }
 
-// line is one row; value says "" where there is nothing at a size.
+// line is one row, if there is anything in it; value says "" where there is nothing at a size.
 func (m *matrix) line(title string, value func(s sizeResults) string) {
-	fmt.Fprintf(m, "| %s |", title)
+	row, any := "", false
 	for _, s := range m.all {
 		v := value(s)
-		if v == "" {
-			v = "–"
-		}
-		m.WriteString(" " + v + " |")
+		any = any || v != ""
+		row += " " + cmp.Or(v, "–") + " |"
 	}
-	m.WriteString("\n")
+	if any {
+		fmt.Fprintf(m, "| %s |%s\n", title, row)
+	}
 }
 
 func (m *matrix) measured(title string, value func(l *line) string) {

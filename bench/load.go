@@ -52,11 +52,17 @@ func (s *side) disconnect() {
 // good is how every right answer begins, GraphQL's without errors.
 var good = []byte(`{"data":{`)
 
+// take is the next of the worker's scripts.
+func (w *worker) take(scripts []script) *script {
+	s := &scripts[w.next%len(scripts)]
+	w.next += connections
+	return s
+}
+
 // work sends whole scripts until the time is over.
 func (w *worker) work(scripts []script, until time.Time) {
 	for time.Now().Before(until) {
-		s := &scripts[w.next%len(scripts)]
-		w.next += connections
+		s := w.take(scripts)
 		for _, r := range s.requests {
 			began := time.Now()
 			status, body, err := w.do(r)

@@ -48,6 +48,9 @@ func profile(ctx context.Context, addr, file string, d time.Duration) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the profiler answers %s", resp.Status)
 	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
 	f, err := os.Create(file)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (l *line) ratio() spread { return spreadOf(ratios(l.b.rates, l.a.rates)) }
 func (l *line) processor() float64 {
 	a := l.a.perThousand(l.a.server + l.a.postgres)
 	b := l.b.perThousand(l.b.server + l.b.postgres)
-	if a == 0 || b == 0 {
+	if l.a.postgres == 0 || l.b.postgres == 0 || b == 0 {
 		return math.NaN()
 	}
 	return a / b

@@ -24,7 +24,7 @@ func newStatements(expiry bool) statements {
 		page:      with(listing + "ORDER BY g.name_key LIMIT $1"),
 		pageAfter: with(listing + "WHERE g.name_key > $2 ORDER BY g.name_key LIMIT $1"),
 		prefix:    with(listing + "WHERE g.name_key >= $2 AND g.name_key < $3 ORDER BY g.name_key LIMIT $1"),
-		contains:  with(listing + "WHERE g.name_key LIKE $2 ORDER BY g.name_key LIMIT $1"),
+		contains:  with(listing + inNames + "ORDER BY g.name_key"),
 		people:    with(people),
 		ofUser:    with(ofUser),
 		add:       add,
@@ -33,6 +33,10 @@ func newStatements(expiry bool) statements {
 }
 
 const listing = `SELECT g.id, g.name, g.name_key, g.description, {count}, g.created_at FROM groups g `
+
+// inNames goes through names in the index alone, as far as it has to for a page, and fetches the rows of that page. Asked for the rows
+// at once, Postgres fetches each that it passes over: five times the time for a text that is rare.
+const inNames = `JOIN (SELECT name_key FROM groups WHERE name_key LIKE $2 ORDER BY name_key LIMIT $1) k ON k.name_key = g.name_key `
 
 // The people of a group come as arrays: one row for a group, and no column of it twice.
 const people = `SELECT g.id, g.name, g.name_key, {count}, m.ids, m.times, m.names, a.names
