@@ -90,7 +90,7 @@ func (w *world) serve(settings map[string]legacy.Setting) {
 		w.doors = append(w.doors, legacy.Mount(d.door, settings[d.name], legacy.Deps{Directory: w.dir, Log: log}))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.NewHandler(graph.HandlerConfig{Directory: w.dir, Log: log, Introspection: true}))
+	mux.Handle("/graphql", graph.NewHandler(graph.HandlerConfig{Directory: w.dir, Log: log, Introspection: graph.Everybody}))
 	mux.HandleFunc("/", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(http.StatusNotFound)
