@@ -11,6 +11,7 @@ import (
 	"roster/internal/legacy/d4science"
 	"roster/internal/legacy/enterprisetester"
 	"roster/internal/legacy/entrust"
+	"roster/internal/limit"
 )
 
 // door is a legacy API: what it is called, where it is served, how it is made, and what it says of itself.
@@ -39,12 +40,12 @@ type mountedDoors struct {
 }
 
 // doors mounts the legacy APIs as configured.
-func (s *server) doors() mountedDoors {
+func (s *server) doors(budget *limit.Budget) mountedDoors {
 	var m mountedDoors
 	var specs []legacy.Spec
 	for _, d := range legacyDoors(s.dir, s.config) {
 		mounted := legacy.Mount(d.door, legacy.Setting{Off: d.at.Off, Host: d.at.Host, Prefix: d.at.Prefix, Deprecation: s.config.Deprecation,
-			Link: s.config.Link}, legacy.Deps{Directory: s.dir, Log: s.log})
+			Link: s.config.Link}, legacy.Deps{Directory: s.dir, Log: s.log, Budget: budget})
 		m.mounted = append(m.mounted, mounted)
 		specs = append(specs, legacy.Spec{Title: d.title, Door: mounted, JSON: d.spec})
 	}

@@ -156,7 +156,7 @@ func (r *running) started(t *testing.T) *running {
 		r.stdout.close()
 		r.stderr.close()
 	}()
-	r.url = r.stdout.find(t, `http://127\.0\.0\.1:\d+`)
+	r.url = r.stdout.find(t, `https?://127\.0\.0\.1:\d+`)
 	return r
 }
 

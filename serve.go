@@ -74,8 +74,12 @@ func unlessAsked(ctx context.Context, err error) error {
 // welcome tells a person where the server is and, once in the life of a database, the first administrator's token.
 func (p *program) welcome(addr net.Addr, secret string) {
 	ip := addr.(*net.TCPAddr).IP
-	if !ip.IsLoopback() {
-		p.log.Warn("listening beyond this machine without TLS: put a proxy that speaks it in front", "addr", addr.String())
+	scheme := "https"
+	if p.config.TLSCert == "" {
+		scheme = "http"
+	}
+	if !ip.IsLoopback() && scheme == "http" {
+		p.log.Warn("listening beyond this machine without TLS: set -tls-cert and -tls-key, or put a proxy that speaks it in front", "addr", addr.String())
 	}
 	if t := p.config.AdminToken.Reveal(); strings.TrimSpace(t) != t || strings.ContainsAny(t, "\r\n") {
 		p.log.Warn("ROSTER_ADMIN_TOKEN has white space that no Authorization header can carry")
@@ -84,7 +88,7 @@ func (p *program) welcome(addr net.Addr, secret string) {
 	if ip.IsUnspecified() {
 		at = fmt.Sprintf("127.0.0.1:%d", addr.(*net.TCPAddr).Port)
 	}
-	fmt.Fprintf(p.stdout, "\n  Roster     http://%s/\n  GraphQL    http://%[1]s/graphql\n", at)
+	fmt.Fprintf(p.stdout, "\n  Roster     %s://%s/\n  GraphQL    %[1]s://%[2]s/graphql\n", scheme, at)
 	if secret != "" {
 		fmt.Fprintf(p.stdout, "  Token      %s\n\n  This is the first administrator's token. Keep it: it is not shown again.\n", secret)
 	}
@@ -120,7 +124,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(l) }()
+	go func() { served <- s.listen(h, l) }()
 	select {
 	case err := <-served:
 		return err
@@ -131,6 +135,19 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 		s.drain(ctx, h, cutOff)
 		return nil
 	}
+}
+
+// listen speaks HTTP, over TLS if there is a certificate.
+func (s *server) listen(h *http.Server, l net.Listener) error {
+	if s.config.TLSCert == "" {
+		return h.Serve(l)
+	}
+	c, err := newCertificate(s.config.TLSCert, s.config.TLSKey, certificateAge, s.log)
+	if err != nil {
+		return err
+	}
+	h.TLSConfig = c.config()
+	return h.ServeTLS(l, "", "")
 }
 
 // drain stops accepting and waits for the requests under way. Those that take too long are cut off.
@@ -177,8 +194,8 @@ func (s *server) crossOrigin(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: s.config.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key"},
-		ExposedHeaders: []string{"X-Request-Id"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key", "X-Roster-Cost"},
+		ExposedHeaders: []string{"X-Request-Id", "X-Roster-Cost", "RateLimit", "RateLimit-Policy", "Retry-After"},
 		MaxAge:         int(preflightAge / time.Second),
 	}).Handler(next)
 }

@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"roster/db"
-	"roster/graph"
 	"roster/graph/playground"
 	"roster/internal/auth"
 	"roster/internal/config"
@@ -39,11 +38,14 @@ func main() {
 
 // routes is every way into the server.
 func (s *server) routes() (http.Handler, error) {
-	doors := s.doors()
+	budget := s.budget()
+	doors := s.doors(budget)
+	api, err := s.graphql(budget)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", s.crossOrigin(graph.NewHandler(graph.HandlerConfig{
-		Directory: s.dir, Log: s.log, Introspection: s.config.Introspection,
-	})))
+	mux.Handle("/graphql", api)
 	page := playground.Handler("/graphql")
 	mux.Handle("GET /{$}", page)
 	mux.Handle("GET /playground/{name}", page)
@@ -56,7 +58,7 @@ func (s *server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.RequestIDs(s.logged(packed)), nil
+	return auth.RequestIDs(s.hardened(s.logged(packed))), nil
 }
 
 // commands is everything that the program does.
@@ -123,6 +125,9 @@ func run(ctx context.Context, args []string, sys system) int {
 	errors.As(err, &problems)
 	if err == nil {
 		problems = checkURL(cfg)
+		if name == "serve" {
+			problems = append(problems, checkFiles(cfg)...)
+		}
 	}
 	if problems = append(problems, c.check(rest)...); len(problems) > 0 {
 		return misused(sys, problems)

@@ -2813,6 +2813,12 @@ Lists of users or groups in an input: up to 10,000 entries. Lists in a filter: u
 ids. ` + "`" + `checkMemberships` + "`" + `: up to 1,000 pairs. A text that is too long is INVALID; a list or a page that is too long is
 LIMIT_EXCEEDED, never cut silently.
 
+**Cost.** An operation costs 1 point, every object that it may answer another: a page costs what a full one would, and lists in
+lists multiply. An entry of a list in an argument costs 1, a text to look for 100, ` + "`" + `totalCount` + "`" + ` 2,000; in a list below another
+object these two cost 10. More than 250,000 points, unless the server says otherwise, is LIMIT_EXCEEDED. The header
+X-Roster-Cost of the answer says what it cost; send it yourself, and ` + "`" + `extensions.cost` + "`" + ` says it too. A server may give you so
+many points a minute: the headers RateLimit-Policy and RateLimit tell how many, and how many are left.
+
 **Errors.** Errors are top-level GraphQL errors. ` + "`" + `extensions.code` + "`" + ` holds one of the codes below, ` + "`" + `extensions.requestId` + "`" + `
 the request's id for the operator, and ` + "`" + `extensions.field` + "`" + `, where one input is at fault, its path, such as
 ` + "`" + `input.users[3]` + "`" + `.
@@ -2825,11 +2831,12 @@ the request's id for the operator, and ` + "`" + `extensions.field` + "`" + `, w
   ` + "`" + `extensions.version` + "`" + ` is its current version.
 - LAST_ADMIN: the group would lose its last admin.
 - LIMIT_EXCEEDED: a limit, such as ` + "`" + `atMost` + "`" + `, would be passed; nothing was changed.
-- TOO_MANY_REQUESTS: you have sent too much; try later.
+- TOO_MANY_REQUESTS: your points are used up; the header Retry-After says when to try again.
 - UNAVAILABLE: Roster cannot answer now; try again.
 - INTERNAL: an error of Roster's own; quote the request id.
 
-A document that does not parse or validate has the code GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED.
+A document that does not parse or validate has the code GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED; the hash of one
+that the server does not know, PERSISTED_QUERY_NOT_FOUND: send the document with it.
 """
 schema {
   query: Query

@@ -9,55 +9,55 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/parser"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/limit"
 )
 
-// Limits on a request. Each is far above what a frontend asks and far below what hurts.
-const (
-	maxBody       = 8 << 20 // a bulk of 10,000 users in variables is about 1 MiB
-	maxTokens     = 4_000   // of a document: the parser and the executor are quadratic in repeated fields
-	maxDepth      = 15      // of selections; a page's edges { node { … } } are two
-	maxSpreads    = 1_000   // selections after fragments are spread
-	cachedQueries = 1_000
-	deadline      = 10 * time.Second
-)
+const cachedQueries = 1_000
 
 // HandlerConfig is what the handler is made of.
 type HandlerConfig struct {
 	Directory     *directory.Service
 	Log           *slog.Logger
-	Introspection bool
+	Introspection Audience // who may read the schema, and is told what might have been meant
+	Limits        Limits   // none: Defaults
+	Budget        *limit.Budget
+	Documents     Documents // that the operator has named
+	AdHoc         Audience  // who may send others; "": everybody
+	Origins       []string  // of pages, beside the server's own, that may upgrade connections
 
 	executor bool // leave all rendering to gqlgen's executor: what the renderer is tested against
 }
 
 // NewHandler serves GraphQL over HTTP: POST with application/json, and GET for queries alone.
 func NewHandler(c HandlerConfig) http.Handler {
+	if c.Limits == (Limits{}) {
+		c.Limits = Defaults()
+	}
+	if c.AdHoc == "" {
+		c.AdHoc = Everybody
+	}
+	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), bytes: c.Limits.Document}
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory}}))
 	srv.AddTransport(transport.Options{})
 	srv.AddTransport(overHTTP{})
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
 	srv.SetParserTokenLimit(maxTokens)
-	srv.SetErrorPresenter(present(c.Log))
+	srv.SetDisableSuggestion(c.Introspection == Nobody)
+	srv.SetErrorPresenter(c.unsuggestive(present(c.Log)))
 	srv.SetRecoverFunc(recovered)
-	srv.AroundOperations(limitShape)
+	srv.Use(docs)
+	srv.Use(schemaFor{c.Introspection})
+	srv.AroundOperations(c.limited)
 	if !c.executor {
 		srv.AroundFields(rendered)
-	}
-	if c.Introspection {
-		srv.Use(extension.Introspection{})
 	}
 	return authenticated(c, srv)
 }
@@ -65,9 +65,13 @@ func NewHandler(c HandlerConfig) http.Handler {
 // authenticated finds the caller before GraphQL begins: a bad credential fails the request as a whole.
 func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), deadline)
+		ctx, cancel := context.WithTimeout(r.Context(), c.Limits.Timeout)
 		defer cancel()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if c.foreign(r) {
+			refuseWith(w, r, http.StatusForbidden, &directory.Error{Code: directory.Forbidden, Message: "Pages of this origin may not connect."})
+			return
+		}
 		if status, e := misfit(r); e != nil {
 			refuseWith(w, r, status, e)
 			return
@@ -85,7 +89,14 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, c.Directory, secret, by)))
+		state, paid := c.Budget.Spend(by, 1) // whatever becomes of it
+		state.Header(w.Header())
+		if !paid {
+			refuse(w, r, state.Refusal())
+			return
+		}
+		ctx = c.withRequest(auth.WithCaller(ctx, c.Directory, secret, by), w, r)
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -108,13 +119,6 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 				return refused(http.StatusBadRequest, name, "This is not a JSON object.")
 			}
 		}
-		doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: q.Get("query")}, maxTokens)
-		if err != nil {
-			break // gqlgen says what
-		}
-		if op := doc.Operations.ForName(q.Get("operationName")); op != nil && op.Operation != ast.Query {
-			return refused(http.StatusMethodNotAllowed, "", "Send mutations by POST: a GET changes nothing.")
-		}
 	default:
 		return refused(http.StatusMethodNotAllowed, "", "Send operations by POST, or queries by GET.")
 	}
@@ -133,6 +137,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case directory.Unauthenticated:
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", `Bearer realm="roster"`)
+	case directory.TooManyRequests:
+		status = http.StatusTooManyRequests
 	case directory.Internal:
 		status = http.StatusInternalServerError
 	}
@@ -150,39 +156,4 @@ func refuseWith(w http.ResponseWriter, r *http.Request, status int, e *directory
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"message": e.Message, "extensions": extensions}}, "data": nil})
-}
-
-// limitShape refuses documents that are deep, or small on paper and large once their fragments are spread.
-func limitShape(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-	op := graphql.GetOperationContext(ctx)
-	count := 0
-	if err := walk(op.Operation.SelectionSet, 1, &count); err != nil {
-		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{{Message: err.Message,
-			Extensions: map[string]any{"code": err.Code, "requestId": auth.RequestIDOf(ctx)}}}})
-	}
-	return next(ctx)
-}
-
-func walk(set ast.SelectionSet, depth int, count *int) *directory.Error {
-	if depth > maxDepth {
-		return &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("Selections may be at most %d deep.", maxDepth)}
-	}
-	for _, s := range set {
-		if *count++; *count > maxSpreads {
-			return &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("At most %d fields, fragments spread.", maxSpreads)}
-		}
-		var err *directory.Error
-		switch s := s.(type) {
-		case *ast.Field:
-			err = walk(s.SelectionSet, depth+1, count)
-		case *ast.InlineFragment:
-			err = walk(s.SelectionSet, depth, count)
-		case *ast.FragmentSpread:
-			err = walk(s.Definition.SelectionSet, depth, count)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

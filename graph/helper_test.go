@@ -48,7 +48,7 @@ func serveAPI(t testing.TB, url string, o db.Options) *api {
 	}
 	t.Cleanup(func() { _ = beside.Close() })
 	dir := rostertest.DirectoryOn(t, store)
-	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler), Introspection: true})
+	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler), Introspection: graph.Everybody})
 	srv := httptest.NewServer(auth.RequestIDs(h))
 	t.Cleanup(srv.Close)
 	return &api{Server: srv, dir: dir, token: rostertest.AdminSecret, sql: beside}

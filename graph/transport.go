@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		refuse(w, r, err)
 		return
 	}
-	send(w, http.StatusOK, media, response)
+	send(w, cmp.Or(requestOf(ctx).status, http.StatusOK), media, response)
 }
 
 // bodies are buffers for what is read and written.
@@ -87,6 +88,7 @@ func readParams(r *http.Request, p *graphql.RawParams) error {
 	if r.Method == http.MethodGet {
 		q := r.URL.Query()
 		p.Query, p.OperationName = q.Get("query"), q.Get("operationName")
+		requestOf(r.Context()).documentID = cmp.Or(q.Get("documentId"), q.Get("id"))
 		for name, to := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
 			if text := q.Get(name); text != "" {
 				if err := decodeJSON(strings.NewReader(text), to); err != nil {
@@ -101,7 +103,13 @@ func readParams(r *http.Request, p *graphql.RawParams) error {
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return err
 	}
-	return decodeJSON(body, p)
+	whole := struct {
+		*graphql.RawParams
+		DocumentID, ID string
+	}{RawParams: p}
+	err := decodeJSON(body, &whole)
+	requestOf(r.Context()).documentID = cmp.Or(whole.DocumentID, whole.ID)
+	return err
 }
 
 // decodeJSON keeps numbers as they are written: gqlgen makes of them what the schema says.

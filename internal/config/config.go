@@ -14,19 +14,29 @@ import (
 	"reflect"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // Config is every setting, read and checked.
 type Config struct {
-	Addr          string
-	DatabaseURL   Secret // empty: the embedded Postgres
-	Data          string // the directory of the embedded Postgres
-	PGBin         string // empty: search
-	Migrate       bool
-	AdminToken    Secret // empty: one is made at the first start
-	TokenKey      Secret // empty: the database keeps one
-	CORSOrigins   []string
-	Introspection bool
+	Addr        string
+	DatabaseURL Secret // empty: the embedded Postgres
+	Data        string // the directory of the embedded Postgres
+	PGBin       string // empty: search
+	Migrate     bool
+	AdminToken  Secret // empty: one is made at the first start
+	TokenKey    Secret // empty: the database keeps one
+	TLSCert     string // a file, as is TLSKey; empty: plain HTTP
+	TLSKey      string
+	CORSOrigins []string
+
+	// What GraphQL takes.
+	Introspection   Audience
+	MaxCost         int // points of one operation
+	Timeout         time.Duration
+	PointsPerMinute int      // of one caller; 0: any number
+	Documents       string   // a file; empty: none
+	AdHoc           Audience // who may send documents that are not in it
 
 	// Where the legacy APIs are served.
 	CDS, Entrust, Authress, D4Science, EnterpriseTester Door
@@ -71,13 +81,28 @@ func Parse(fs *flag.FlagSet, args []string, getenv func(string) string) (Config,
 			problems = append(problems, name+": "+err.Error())
 		}
 	}
-	if c.DatabaseURL == "" && c.Data == "" {
-		problems = append(problems, "ROSTER_DATA: there is no home directory to put the data in; name a directory, or set DATABASE_URL")
-	}
-	if len(problems) > 0 {
+	if problems = append(problems, c.conflicts()...); len(problems) > 0 {
 		return c, rest, problems
 	}
 	return c, rest, nil
+}
+
+// conflicts are settings that are right by themselves and wrong together.
+func (c Config) conflicts() (problems []string) {
+	for _, rule := range []struct {
+		broken  bool
+		problem string
+	}{
+		{c.DatabaseURL == "" && c.Data == "", "ROSTER_DATA: there is no home directory to put the data in; name a directory, or set DATABASE_URL"},
+		{(c.TLSCert == "") != (c.TLSKey == ""), "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
+		{c.Documents == "" && c.AdHoc != "" && c.AdHoc != "on", "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
+		{c.PointsPerMinute > 0 && c.PointsPerMinute < c.MaxCost, "ROSTER_POINTS_PER_MINUTE: it is less than ROSTER_MAX_COST; nobody could ever pay for that"},
+	} {
+		if rule.broken {
+			problems = append(problems, rule.problem)
+		}
+	}
+	return problems
 }
 
 // parseFlags goes on where package flag stops: after an argument, and after a flag that is wrong.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -35,8 +36,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(rest, err)
 	}
 	want := Config{
-		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, Introspection: true, LogLevel: slog.LevelInfo,
-		LogFormat: "text", CORSOrigins: []string{},
+		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{},
+		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -52,7 +53,7 @@ func TestPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := []any{c.Addr, c.Data, c.LogLevel, c.Introspection, c.Migrate}
-	if d := cmp.Diff([]any{":2", "/env", slog.LevelInfo, false, false}, got); d != "" {
+	if d := cmp.Diff([]any{":2", "/env", slog.LevelInfo, Audience("off"), false}, got); d != "" {
 		t.Error(d)
 	}
 }
@@ -88,7 +89,7 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	getenv := env("ROSTER_ADDR", "8080", "DATABASE_URL", "mysql://me:hush@host/db", "PG_BIN", "/none", "ROSTER_MIGRATE", "maybe",
 		"ROSTER_ADMIN_TOKEN", "hush hush", "ROSTER_TOKEN_KEY", "hush", "ROSTER_CORS_ORIGINS", "*,https://a.example/, http://ok.example:1",
-		"ROSTER_INTROSPECTION", "on", "ROSTER_LOG_LEVEL", "loud")
+		"ROSTER_INTROSPECTION", "some", "ROSTER_LOG_LEVEL", "loud")
 	_, _, err := parse(t, getenv, "-nonsense", "-log-format", "xml", "-data")
 	var got Problems
 	if !errors.As(err, &got) {
@@ -104,7 +105,7 @@ func TestProblems(t *testing.T) {
 		"ROSTER_ADMIN_TOKEN: it has 9 characters; a token has at least 20",
 		"ROSTER_TOKEN_KEY: it has 4 characters; a key has at least 32",
 		`ROSTER_CORS_ORIGINS: "*", "https://a.example/": an origin is https://host or https://host:port, in lower case`,
-		`ROSTER_INTROSPECTION: "on" is neither true nor false`,
+		`ROSTER_INTROSPECTION: "some" is none of on, administrators and off`,
 		`ROSTER_LOG_LEVEL: "loud" is none of debug, info, warn, error`,
 		`-log-format: "xml" is neither text nor json`,
 	}
@@ -240,5 +241,37 @@ func TestReadme(t *testing.T) {
 	}
 	if n := strings.Count(string(text), "\n| ") - 2; n != rows {
 		t.Errorf("the README's table has %d rows, for %d settings", n, rows)
+	}
+}
+
+// Settings of limits, at the edge of what they take and beyond, and those that do not go together.
+func TestLimitSettings(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		set     []string
+		problem string
+	}{
+		{[]string{"ROSTER_MAX_COST", "1"}, ""},
+		{[]string{"ROSTER_MAX_COST", "0"}, "ROSTER_MAX_COST: 0 is less than 1"},
+		{[]string{"ROSTER_MAX_COST", "many"}, `ROSTER_MAX_COST: "many" is not a number`},
+		{[]string{"ROSTER_TIMEOUT", "1ms"}, ""},
+		{[]string{"ROSTER_TIMEOUT", "0s"}, `ROSTER_TIMEOUT: "0s" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_TIMEOUT", "10"}, `ROSTER_TIMEOUT: "10" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_POINTS_PER_MINUTE", "250000"}, ""},
+		{[]string{"ROSTER_POINTS_PER_MINUTE", "-1"}, "ROSTER_POINTS_PER_MINUTE: -1 is less than 0"},
+		{[]string{"ROSTER_POINTS_PER_MINUTE", "249999"}, "ROSTER_POINTS_PER_MINUTE: it is less than ROSTER_MAX_COST; nobody could ever pay for that"},
+		{[]string{"ROSTER_INTROSPECTION", "administrators"}, ""},
+		{[]string{"ROSTER_INTROSPECTION", "true"}, ""},
+		{[]string{"ROSTER_INTROSPECTION", "viewers"}, `ROSTER_INTROSPECTION: "viewers" is none of on, administrators and off`},
+		{[]string{"ROSTER_AD_HOC", "off", "ROSTER_DOCUMENTS", "x.json"}, ""},
+		{[]string{"ROSTER_AD_HOC", "off"}, "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
+		{[]string{"ROSTER_TLS_CERT", "a", "ROSTER_TLS_KEY", "b"}, ""},
+		{[]string{"ROSTER_TLS_KEY", "b"}, "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
+		{[]string{"ROSTER_CORS_ORIGINS", "*"}, `ROSTER_CORS_ORIGINS: "*": an origin is https://host or https://host:port, in lower case`},
+	} {
+		_, _, err := parse(t, env(row.set...))
+		if got := fmt.Sprint(err); got != row.problem && (row.problem != "" || err != nil) {
+			t.Errorf("%v: %v", row.set, err)
+		}
 	}
 }

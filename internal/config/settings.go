@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -40,8 +41,15 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
 		{"", "ROSTER_ADMIN_TOKEN", "", "the first administrator's token, 20 characters or more; empty: one is made and printed once", &c.AdminToken, optional(adminToken)},
 		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
+		{"tls-cert", "ROSTER_TLS_CERT", "", "a file with the certificate and its chain, in PEM; read again when it changes; empty: plain HTTP", &c.TLSCert, nil},
+		{"tls-key", "ROSTER_TLS_KEY", "", "a file with its private key", &c.TLSKey, nil},
 		{"cors-origins", "ROSTER_CORS_ORIGINS", "", "origins of browser pages that may call, https://host[:port], by commas", &c.CORSOrigins, origins},
-		{"introspection", "ROSTER_INTROSPECTION", "true", "let clients read the GraphQL schema", &c.Introspection, nil},
+		{"introspection", "ROSTER_INTROSPECTION", "on", "who may read the GraphQL schema: on, administrators or off", &c.Introspection, nil},
+		{"max-cost", "ROSTER_MAX_COST", "250000", "points that a GraphQL operation may cost", &c.MaxCost, atLeast(1)},
+		{"timeout", "ROSTER_TIMEOUT", "10s", "how long a GraphQL operation may take", &c.Timeout, nil},
+		{"points-per-minute", "ROSTER_POINTS_PER_MINUTE", "0", "points that a caller may spend; 0: any number", &c.PointsPerMinute, atLeast(0)},
+		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
+		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
 		{"door-entrust", "ROSTER_DOOR_ENTRUST", "on", "the Entrust IDaaS API, likewise", &c.Entrust, nil},
 		{"door-authress", "ROSTER_DOOR_AUTHRESS", "on", "the Authress API, likewise", &c.Authress, nil},
@@ -81,6 +89,24 @@ func (s setting) read(text string) error {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
 		*to = v
+	case *Audience:
+		v, err := parseAudience(text)
+		if err != nil {
+			return err
+		}
+		*to = v
+	case *int:
+		v, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", text)
+		}
+		*to = v
+	case *time.Duration:
+		v, err := time.ParseDuration(text)
+		if err != nil || v <= 0 {
+			return fmt.Errorf("%q is not a length of time, such as 10s", text)
+		}
+		*to = v
 	case *slog.Level:
 		if err := to.UnmarshalText([]byte(text)); err != nil {
 			return fmt.Errorf("%q is none of debug, info, warn, error", text)
@@ -102,6 +128,12 @@ func (s setting) value() any {
 		return *to
 	case *bool:
 		return *to
+	case *Audience:
+		return *to
+	case *int:
+		return *to
+	case *time.Duration:
+		return *to
 	case *Door:
 		return to.String()
 	case *slog.Level:
@@ -117,6 +149,16 @@ func optional(check func(string) error) func(string) error {
 			return nil
 		}
 		return check(text)
+	}
+}
+
+// atLeast is a check of numbers; what is none is for read to say.
+func atLeast(least int) func(string) error {
+	return func(text string) error {
+		if n, err := strconv.Atoi(text); err == nil && n < least {
+			return fmt.Errorf("%d is less than %d", n, least)
+		}
+		return nil
 	}
 }
 

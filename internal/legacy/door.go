@@ -18,6 +18,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/limit"
 )
 
 // Door is one legacy API.
@@ -98,6 +99,7 @@ type Deps struct {
 	Directory *directory.Service
 	Log       *slog.Logger
 	Observe   func(Exchange) // nil: nobody counts
+	Budget    *limit.Budget  // nil: callers may do as much as they like
 }
 
 // Mounted is a door in its place.
@@ -198,6 +200,9 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	if err := m.answer(rec, r, route); err != nil {
 		broken = m.fail(hr.Context(), rec, r, err)
 	}
+	if r.By.Known() {
+		m.deps.Budget.Book(r.By, (len(r.body)+rec.bytes)/bytesPerPoint)
+	}
 }
 
 // match finds the route of a request, and the methods that its path has up to there: all of them if none is this one.
@@ -239,6 +244,12 @@ func fits(pattern, segments []string) (map[string]string, bool) {
 // deadline bounds a request, or the time between two pieces of an answer; what Postgres has not answered by then is UNAVAILABLE.
 const deadline = 30 * time.Second
 
+// What a request costs its caller: how much it answers is known afterwards, and booked then. In GraphQL a small object is a point.
+const (
+	requestPoints = 10
+	bytesPerPoint = 256 // of both bodies
+)
+
 // answer authenticates, reads the body and runs the route.
 func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 	ctx, cancel := context.WithCancel(r.Context())
@@ -258,6 +269,11 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 			return err
 		}
 		r.By = by
+		state, paid := m.deps.Budget.Spend(by, requestPoints)
+		state.Header(w.Header())
+		if !paid {
+			return state.Refusal()
+		}
 	}
 	if err := r.read(route); err != nil {
 		return err
@@ -320,11 +336,12 @@ func (m *Mounted) fail(ctx context.Context, w *recorder, r *Request, err error) 
 	return false
 }
 
-// recorder remembers the status of an answer. The first byte of one waits for verify, and where that fails none is sent.
+// recorder remembers the status of an answer, and how long it is. The first byte of one waits for verify, and where that fails none is sent.
 type recorder struct {
 	http.ResponseWriter
 	status  int
 	late    *time.Timer // ends the request
+	bytes   int
 	verify  func() error
 	refused error
 }
@@ -355,6 +372,7 @@ func (w *recorder) Write(b []byte) (int, error) {
 		w.status = http.StatusOK
 	}
 	n, err := w.ResponseWriter.Write(b)
+	w.bytes += n
 	if w.late != nil && err == nil {
 		w.late.Reset(deadline)
 	}

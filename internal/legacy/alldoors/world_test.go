@@ -26,6 +26,7 @@ import (
 	"roster/internal/legacy/d4science"
 	"roster/internal/legacy/enterprisetester"
 	"roster/internal/legacy/entrust"
+	"roster/internal/limit"
 	"roster/internal/rostertest"
 )
 
@@ -56,6 +57,7 @@ type world struct {
 	beside *sql.DB // past the directory, for what only a test may ask
 	doors  []*legacy.Mounted
 	log    *logged
+	budget *limit.Budget // nil: callers may do as much as they like
 }
 
 // newWorld serves a directory with nobody in it but its first administrator. settings say how the doors are mounted; one that
@@ -87,10 +89,10 @@ func newWorldWith(t testing.TB, settings map[string]legacy.Setting, o db.Options
 func (w *world) serve(settings map[string]legacy.Setting) {
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	for _, d := range all(w.dir) {
-		w.doors = append(w.doors, legacy.Mount(d.door, settings[d.name], legacy.Deps{Directory: w.dir, Log: log}))
+		w.doors = append(w.doors, legacy.Mount(d.door, settings[d.name], legacy.Deps{Directory: w.dir, Log: log, Budget: w.budget}))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.NewHandler(graph.HandlerConfig{Directory: w.dir, Log: log, Introspection: true}))
+	mux.Handle("/graphql", graph.NewHandler(graph.HandlerConfig{Directory: w.dir, Log: log, Introspection: graph.Everybody}))
 	mux.HandleFunc("/", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(http.StatusNotFound)

@@ -1,0 +1,229 @@
+package graph
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"roster/internal/directory"
+)
+
+// What an operation costs, in points, before it runs. A point is about what Postgres and Roster take to read and write one small
+// object; docs/limits.md has the figures behind the others.
+//
+//   - an operation: 1
+//   - an object: 1, and what is selected of it; what is part of its parent's row, such as a tag, costs nothing
+//   - a list: 1, and each object times the size of the page that is asked for, whether or not there are as many
+//   - an entry of a list among the arguments, in a filter or an input: 1
+//   - an object that a mutation tells of, such as a change: once for each entry of its input
+//   - a text to look for, and a totalCount: below
+//
+// Introspection costs nothing.
+const (
+	rootText, nestedText   = 100, 10   // in a list of everything, and in one below each object of another list
+	rootCount, nestedCount = 2_000, 10 // counting reads the whole list, however small the page
+	mostPoints             = 1 << 40   // where sums stop growing, so that they cannot overflow
+)
+
+// measure walks the selections of an operation once: it adds up what they cost and refuses what is misshapen. Fragments are walked
+// wherever they are spread, which Limits.Fields bounds.
+type measure struct {
+	Limits
+	vars            map[string]any
+	fields, aliases int
+	introspects     bool
+	refused         *directory.Error
+}
+
+// scope is what a field has to know of where it stands.
+type scope struct {
+	root  bool
+	size  int64 // how many objects a list of them has here
+	count int64 // what totalCount costs
+}
+
+func (m *measure) operation(op *ast.OperationDefinition) int64 {
+	return 1 + m.set(op.SelectionSet, 1, scope{root: true, size: 1})
+}
+
+func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) {
+	if depth > m.Depth {
+		m.refuse("Selections may be at most %d deep.", m.Depth)
+	}
+	for _, s := range set {
+		if m.fields++; m.fields > m.Fields {
+			m.refuse("At most %d fields, fragments spread.", m.Fields)
+		}
+		if m.refused != nil {
+			return 0
+		}
+		switch s := s.(type) {
+		case *ast.Field:
+			if !m.skips(s.Directives) {
+				points += m.field(s, depth, in)
+			}
+		case *ast.InlineFragment:
+			if !m.skips(s.Directives) {
+				points += m.set(s.SelectionSet, depth, in)
+			}
+		case *ast.FragmentSpread:
+			if !m.skips(s.Directives) {
+				points += m.set(s.Definition.SelectionSet, depth, in)
+			}
+		}
+	}
+	return min(points, mostPoints)
+}
+
+func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
+	if f.Alias != f.Name {
+		if m.aliases++; m.aliases > m.Aliases {
+			m.refuse("At most %d aliases.", m.Aliases)
+		}
+	}
+	switch {
+	case f.Name == "totalCount":
+		return in.count
+	case len(f.SelectionSet) == 0:
+		return 0
+	case f.Name == "__schema" || f.Name == "__type":
+		m.introspects = true
+		m.set(f.SelectionSet, depth+1, scope{})
+		return 0
+	}
+	text, count := int64(nestedText), int64(nestedCount)
+	if in.root {
+		text, count = rootText, rootCount
+	}
+	entries := m.arguments(f.Arguments, text)
+	inside := scope{size: 1}
+	if in.root {
+		in.size = max(1, entries)
+		inside.size = in.size
+	}
+	own, times := int64(1), int64(1)
+	switch typ := f.Definition.Type; {
+	case strings.HasSuffix(typ.Name(), "Connection"):
+		inside = scope{size: m.page(f.Arguments), count: count}
+	case partOfParent(typ.Name()):
+		own = 0
+		fallthrough
+	default:
+		if typ.Elem != nil {
+			times = in.size
+		}
+	}
+	return min(entries+times*(own+m.set(f.SelectionSet, depth+1, inside)), mostPoints)
+}
+
+// partOfParent reports whether objects of the type are there with what they hang on, and cost nothing of their own.
+func partOfParent(typ string) bool {
+	return values[typ] || typ == "PageInfo" || strings.HasSuffix(typ, "Edge")
+}
+
+// arguments is what the entries and texts of a field's arguments cost.
+func (m *measure) arguments(args ast.ArgumentList, text int64) (points int64) {
+	for _, a := range args {
+		points += m.value(a.Value, text)
+	}
+	return points
+}
+
+func (m *measure) value(v *ast.Value, text int64) (points int64) {
+	switch v.Kind {
+	case ast.Variable:
+		return weigh(m.vars[v.Raw], text)
+	case ast.ListValue:
+		points = int64(len(v.Children))
+	case ast.ObjectValue:
+	default:
+		return 0
+	}
+	for _, c := range v.Children {
+		if lookedFor[c.Name] {
+			points += text
+		}
+		points += m.value(c.Value, text)
+	}
+	return points
+}
+
+// weigh is value, of a variable.
+func weigh(v any, text int64) (points int64) {
+	switch v := v.(type) {
+	case []any:
+		points = int64(len(v))
+		for _, e := range v {
+			points += weigh(e, text)
+		}
+	case map[string]any:
+		for name, e := range v {
+			if lookedFor[name] && e != nil {
+				points += text
+			}
+			points += weigh(e, text)
+		}
+	}
+	return points
+}
+
+// lookedFor are the fields of filters that look into texts.
+var lookedFor = map[string]bool{"search": true, "contains": true, "notContains": true, "startsWith": true, "endsWith": true}
+
+// page is the size of the page that a list's arguments ask for. One that is too large is the directory's to refuse.
+func (m *measure) page(args ast.ArgumentList) int64 {
+	for _, a := range args {
+		if a.Name != "first" && a.Name != "last" {
+			continue
+		}
+		var size any = json.Number(a.Value.Raw)
+		if a.Value.Kind == ast.Variable {
+			size = m.vars[a.Value.Raw]
+		}
+		if n, ok := number(size); ok {
+			return min(max(n, 0), directory.MaxPage)
+		}
+	}
+	return directory.DefaultPage
+}
+
+// number is an integer, in whatever form a variable comes.
+func number(v any) (int64, bool) {
+	switch v := v.(type) {
+	case json.Number:
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		return n, err == nil
+	case int64:
+		return v, true
+	case int:
+		return int64(v), true
+	case float64:
+		return int64(v), true
+	}
+	return 0, false
+}
+
+// skips reports whether @skip or @include leaves a selection out.
+func (m *measure) skips(ds ast.DirectiveList) bool {
+	for _, d := range ds {
+		if d.Name != "skip" && d.Name != "include" {
+			continue
+		}
+		if a := d.Arguments.ForName("if"); a != nil {
+			v, err := a.Value.Value(m.vars)
+			if is, ok := v.(bool); err == nil && ok && is == (d.Name == "skip") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *measure) refuse(format string, args ...any) {
+	if m.refused == nil {
+		m.refused = &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf(format, args...)}
+	}
+}
