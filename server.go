@@ -42,7 +42,7 @@ func (s *server) routes() (http.Handler, error) {
 	doors := s.doors()
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.crossOrigin(graph.NewHandler(graph.HandlerConfig{
-		Directory: s.dir, Log: s.log, Introspection: s.config.Introspection,
+		Directory: s.dir, Issuers: s.issuers, Log: s.log, Introspection: s.config.Introspection,
 	})))
 	page := playground.Handler("/graphql")
 	mux.Handle("GET /{$}", page)
@@ -122,7 +122,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	var problems config.Problems
 	errors.As(err, &problems)
 	if err == nil {
-		problems = checkURL(cfg)
+		problems = append(checkURL(cfg), checkIssuers(cfg)...)
 	}
 	if problems = append(problems, c.check(rest)...); len(problems) > 0 {
 		return misused(sys, problems)
@@ -155,6 +155,17 @@ func checkURL(c config.Config) []string {
 	}
 	_ = store.Close() // it has not connected
 	return nil
+}
+
+// checkIssuers has the file of issuers read by who knows what has to be in it.
+func checkIssuers(c config.Config) []string {
+	_, err := auth.ReadIssuers(c.Issuers)
+	var problems auth.Problems
+	errors.As(err, &problems)
+	for n := range problems {
+		problems[n] = "ROSTER_ISSUERS: " + problems[n]
+	}
+	return problems
 }
 
 func misused(sys system, problems []string) int {

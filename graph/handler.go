@@ -37,6 +37,7 @@ const (
 // HandlerConfig is what the handler is made of.
 type HandlerConfig struct {
 	Directory     *directory.Service
+	Issuers       *auth.Verifier // nil: only Roster's own tokens are taken
 	Log           *slog.Logger
 	Introspection bool
 
@@ -77,7 +78,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."})
 			return
 		}
-		by, err := auth.Identify(ctx, c.Directory, secret, directory.DoorGraphQL)
+		by, err := auth.Identify(ctx, c.Directory, c.Issuers, secret, directory.DoorGraphQL)
 		if err != nil {
 			if code := directory.CodeOf(err); code != directory.Unauthenticated {
 				c.Log.ErrorContext(ctx, "authentication failed", "request_id", auth.RequestIDOf(ctx), "code", code, "cause", err)
@@ -85,7 +86,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, c.Directory, secret, by)))
+		next.ServeHTTP(w, r.WithContext(auth.WithCaller(ctx, c.Directory, c.Issuers, secret, by)))
 	})
 }
 

@@ -25,6 +25,7 @@ type Config struct {
 	Migrate       bool
 	AdminToken    Secret // empty: one is made at the first start
 	TokenKey      Secret // empty: the database keeps one
+	Issuers       string // the file of issuers whose tokens are taken; empty: none
 	CORSOrigins   []string
 	Introspection bool
 

@@ -40,6 +40,7 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
 		{"", "ROSTER_ADMIN_TOKEN", "", "the first administrator's token, 20 characters or more; empty: one is made and printed once", &c.AdminToken, optional(adminToken)},
 		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
+		{"issuers", "ROSTER_ISSUERS", "", "JSON file of the issuers whose JWTs are taken, as docs/identity.md says; empty: only Roster's own tokens", &c.Issuers, nil},
 		{"cors-origins", "ROSTER_CORS_ORIGINS", "", "origins of browser pages that may call, https://host[:port], by commas", &c.CORSOrigins, origins},
 		{"introspection", "ROSTER_INTROSPECTION", "true", "let clients read the GraphQL schema", &c.Introspection, nil},
 		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
