@@ -1,5 +1,5 @@
 // Package auth finds out who sends a request: it takes the credential from where the door hides it and has the directory turn
-// it into a Caller. The caller travels in the context from here to the door, and no further: the directory takes it as an argument.
+// it into a Caller. A token that an issuer signed it verifies first (verifier.go, with keys.go and claims.go; issuers.go configures it). The caller travels in the context from here to the door, and no further: the directory takes it as an argument.
 package auth
 
 import (

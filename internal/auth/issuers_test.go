@@ -69,6 +69,29 @@ func TestProblemsOfIssuers(t *testing.T) {
 	}
 }
 
+// The examples of the documentation are files of issuers.
+func TestDocumentedIssuers(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/identity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := strings.Split(string(text), "```json\n")[1:]
+	for n, e := range examples {
+		example, _, _ := strings.Cut(e, "```")
+		file := filepath.Join(t.TempDir(), "issuers.json")
+		if err := os.WriteFile(file, []byte(example), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if issuers, err := auth.ReadIssuers(file); err != nil || len(issuers) != 1 {
+			t.Errorf("example %d: %v", n+1, err)
+		}
+	}
+	if len(examples) != 6 {
+		t.Errorf("there are %d examples", len(examples))
+	}
+}
+
 func TestFilesThatAreNone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
