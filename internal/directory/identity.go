@@ -174,6 +174,10 @@ func (w *write) welcome(id Identity) (db.User, error) {
 			return w.create(id, name)
 		}
 	}
+	// The last of the names is this identity's own: a request beside this one made its user, or somebody else has it.
+	if _, known, err := w.store.FindIdentity(w.ctx, id.Issuer, id.Subject); err != nil || known {
+		return db.User{}, firstOf(err, db.ErrRetry)
+	}
 	return db.User{}, unrecognised("every name that a user for this subject could have is taken")
 }
 

@@ -128,6 +128,11 @@ func TestNamesAreNotTakenOver(t *testing.T) {
 	if long.User.UUID == other.User.UUID || len([]rune(other.User.Username)) != 256 {
 		t.Errorf("%q and %q", long.User.Username, other.User.Username)
 	}
+	squatted := claimed("s9", "bob", creates)
+	mark := w.recognised(squatted).User.Username
+	w.did(w.DeleteUser(t.Context(), directory.System(), directory.DeleteUserInput{User: *named(mark)[0]}, nothing))
+	w.users(mark)
+	w.refused(squatted, "every name that a user for this subject could have is taken")
 	elsewhere := claimed("s1", "admin", creates)
 	elsewhere.Issuer = "https://issuer.example/"
 	if by := w.recognised(elsewhere); by.User.UUID == w.recognised(claimed("s1", "", creates)).User.UUID {
@@ -152,7 +157,7 @@ func TestRolesOfATokenAreNotKept(t *testing.T) {
 	if got := w.text(`SELECT roles::text FROM users WHERE username = 'ann'`); got != "{}" {
 		t.Errorf("roles were kept: %s", got)
 	}
-	w.did(w.UpdateUser(t.Context(), w.root(), directory.UpdateUserInput{User: *named("ann")[0], Roles: directory.Some([]directory.Role{directory.RoleManager, directory.RoleViewer})}, nothing))
+	w.did(w.UpdateUser(t.Context(), directory.System(), directory.UpdateUserInput{User: *named("ann")[0], Roles: directory.Some([]directory.Role{directory.RoleManager, directory.RoleViewer})}, nothing))
 	if got := fmt.Sprint(w.recognised(id).Roles); got != "[MANAGER VIEWER]" {
 		t.Errorf("together: %s", got)
 	}
@@ -198,7 +203,7 @@ func TestLinking(t *testing.T) {
 		t.Errorf("the log does not tell of the link:\n%s", got)
 	}
 	// Who was linked before becoming an administrator stays who they are.
-	w.did(w.UpdateUser(t.Context(), w.root(), directory.UpdateUserInput{User: *named("ann")[0], Roles: directory.Some([]directory.Role{directory.RoleAdministrator})}, nothing))
+	w.did(w.UpdateUser(t.Context(), directory.System(), directory.UpdateUserInput{User: *named("ann")[0], Roles: directory.Some([]directory.Role{directory.RoleAdministrator})}, nothing))
 	if by := w.recognised(claimed("s1", "ann", byName)); by.User.Username != "ann" || len(by.Roles) != 1 {
 		t.Errorf("%+v", by)
 	}
@@ -213,7 +218,7 @@ func TestDeletedUsersIdentity(t *testing.T) {
 	ann, bob := w.recognised(claimed("s1", "ann", creates)), w.recognised(claimed("s2", "bob", byName))
 	w.group("team", "ann bob", "", false)
 	for _, name := range []string{"ann", "bob"} {
-		w.did(w.DeleteUser(t.Context(), w.root(), directory.DeleteUserInput{User: *named(name)[0]}, nothing))
+		w.did(w.DeleteUser(t.Context(), directory.System(), directory.DeleteUserInput{User: *named(name)[0]}, nothing))
 	}
 	if got := w.text(`SELECT count(*)::text FROM identities`); got != "0" {
 		t.Errorf("%s identities are left", got)
