@@ -110,7 +110,7 @@ func (k *keys) refresh(ctx context.Context) <-chan singleflight.Result {
 			set, err := k.fetch(ctx)
 			k.end(set, err)
 		}
-		return nil, nil //nolint:nilnil // what came of it is in k
+		return nil, nil // what came of it is in k
 	})
 }
 
