@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"roster/internal/auth/authtest"
 )
 
 // Whatever is wrong is said at once, before anything is done, with exit code 2 and without a secret.
@@ -21,6 +23,9 @@ func TestWrongUsage(t *testing.T) {
 			[]string{"-log-level", "loud", "-what", "-log-format=xml"},
 			[]string{"-what", "ROSTER_ADDR: ", "ROSTER_ADMIN_TOKEN: ", "ROSTER_TOKEN_KEY: ", "ROSTER_MIGRATE: ", "-log-level: ", "-log-format: "}},
 		{"URL", settings{"DATABASE_URL": "postgres://me:hush@/"}, nil, []string{"DATABASE_URL: the database URL must name one user, one host"}},
+		{"Issuers", settings{"DATABASE_URL": "postgres://me:hush@/", "ROSTER_ISSUERS": authtest.File(t, map[string]any{"issuer": "ftp://x"})}, nil,
+			[]string{"DATABASE_URL: ", "ROSTER_ISSUERS: issuer 1, ftp://x: audience: ", "ROSTER_ISSUERS: issuer 1, ftp://x: issuer: "}},
+		{"NoIssuers", settings{"ROSTER_ISSUERS": "/none"}, nil, []string{"ROSTER_ISSUERS: open /none: "}},
 		{"Command", none, []string{"dance"}, []string{`there is no command "dance"`}},
 		{"HelpOnCommand", none, []string{"help", "dance"}, []string{`there is no command "dance"`}},
 		{"Argument", none, []string{"serve", "now"}, []string{`unexpected argument "now"`}},

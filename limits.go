@@ -54,7 +54,7 @@ func (s *server) graphql(budget *limit.Budget) (http.Handler, error) {
 		return nil, errors.New(strings.Join(problems, "\n"))
 	}
 	return s.crossOrigin(graph.NewHandler(graph.HandlerConfig{
-		Directory: s.dir, Log: s.log, Introspection: graph.Audience(s.config.Introspection), Limits: limits(s.config), Budget: budget,
+		Directory: s.dir, Issuers: s.issuers, Log: s.log, Introspection: graph.Audience(s.config.Introspection), Limits: limits(s.config), Budget: budget,
 		Documents: docs, AdHoc: graph.Audience(s.config.AdHoc), Origins: s.config.CORSOrigins,
 	})), nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/cors"
 
 	"roster/db"
+	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/directory"
 )
@@ -40,6 +41,10 @@ func (*serve) check(args []string) []string { return none(args) }
 // do serves until ctx is done. The address comes first: a start that fails for want of it leaves no trace.
 func (*serve) do(ctx context.Context, p *program) (err error) {
 	p.log.Info("starting", "config", p.config)
+	issuers, err := auth.ReadIssuers(p.config.Issuers)
+	if err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", p.config.Addr)
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 		return unlessAsked(ctx, err)
 	}
 	p.welcome(listener.Addr(), secret)
-	s := &server{dir: dir, store: d.store, config: p.config, log: p.log}
+	s := &server{dir: dir, store: d.store, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log}
 	return s.serve(ctx, listener, d.died())
 }
 
@@ -99,6 +104,7 @@ func (p *program) welcome(addr net.Addr, secret string) {
 type server struct {
 	dir      *directory.Service
 	store    *db.Store
+	issuers  *auth.Verifier
 	config   config.Config
 	log      *slog.Logger
 	draining atomic.Bool

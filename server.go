@@ -124,7 +124,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	var problems config.Problems
 	errors.As(err, &problems)
 	if err == nil {
-		problems = checkURL(cfg)
+		problems = append(checkURL(cfg), checkIssuers(cfg)...)
 		if name == "serve" {
 			problems = append(problems, checkFiles(cfg)...)
 		}
@@ -160,6 +160,17 @@ func checkURL(c config.Config) []string {
 	}
 	_ = store.Close() // it has not connected
 	return nil
+}
+
+// checkIssuers has the file of issuers read by who knows what has to be in it.
+func checkIssuers(c config.Config) []string {
+	_, err := auth.ReadIssuers(c.Issuers)
+	var problems auth.Problems
+	errors.As(err, &problems)
+	for n := range problems {
+		problems[n] = "ROSTER_ISSUERS: " + problems[n]
+	}
+	return problems
 }
 
 func misused(sys system, problems []string) int {

@@ -148,6 +148,19 @@ CREATE TABLE groups (
   CONSTRAINT groups_type_known CHECK ((type = ANY (ARRAY['MANAGED'::text, 'DIRECTORY'::text])))
 );
 
+CREATE TABLE identities (
+  issuer text COLLATE "C" NOT NULL,
+  subject text COLLATE "C" NOT NULL,
+  user_id uuid NOT NULL,
+  claims_at timestamp with time zone NOT NULL,
+  linked_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT identities_pkey PRIMARY KEY (issuer, subject),
+  CONSTRAINT identities_user_unique UNIQUE (user_id, issuer),
+  CONSTRAINT identities_issuer_valid CHECK (((char_length(issuer) >= 1) AND (char_length(issuer) <= 512))),
+  CONSTRAINT identities_subject_valid CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 256))),
+  CONSTRAINT identities_user_exists FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
 CREATE TABLE members (
   group_id uuid NOT NULL,
   user_id uuid NOT NULL,

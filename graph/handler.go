@@ -25,6 +25,7 @@ const cachedQueries = 1_000
 // HandlerConfig is what the handler is made of.
 type HandlerConfig struct {
 	Directory     *directory.Service
+	Issuers       *auth.Verifier // nil: only Roster's own tokens are taken
 	Log           *slog.Logger
 	Introspection Audience // who may read the schema, and is told what might have been meant
 	Limits        Limits   // none: Defaults
@@ -81,7 +82,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."})
 			return
 		}
-		by, err := auth.Identify(ctx, c.Directory, secret, directory.DoorGraphQL)
+		by, err := auth.Identify(ctx, c.Directory, c.Issuers, secret, directory.DoorGraphQL)
 		if err != nil {
 			if code := directory.CodeOf(err); code != directory.Unauthenticated {
 				c.Log.ErrorContext(ctx, "authentication failed", "request_id", auth.RequestIDOf(ctx), "code", code, "cause", err)
@@ -95,7 +96,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, state.Refusal())
 			return
 		}
-		ctx = c.withRequest(auth.WithCaller(ctx, c.Directory, secret, by), w, r)
+		ctx = c.withRequest(auth.WithCaller(ctx, c.Directory, c.Issuers, secret, by), w, r)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

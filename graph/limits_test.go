@@ -196,7 +196,7 @@ func TestCost(t *testing.T) {
 		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, nil, "27"},
 		{`{ groups(first: 0) { totalCount } }`, nil, "2002"},
 		{`{ groups(first: 10) { nodes { members(first: 20) { totalCount nodes { user { username } } } } } }`, nil, "522"}, // 10 × (1 + 1 + 10 + 20 × 2)
-		{`{ groups(first: 50) { nodes { name members(first: 10) { nodes { user { username } } } } } }`, nil, "1102"}, // the example of docs/limits.md
+		{`{ groups(first: 50) { nodes { name members(first: 10) { nodes { user { username } } } } } }`, nil, "1102"},      // the example of docs/limits.md
 		{`{ groups(first: 10) { ...A ...A } } fragment A on GroupConnection { nodes { id } }`, nil, "22"},
 		{`query($yes: Boolean!) { groups(first: 10) @skip(if: $yes) { nodes { id } } viewer @include(if: $yes) { roles } }`, m{"yes": true}, "2"},
 		{`query($yes: Boolean!) { groups(first: 10) @skip(if: $yes) { nodes { id } } viewer @include(if: $yes) { roles } }`, m{"yes": false}, "12"},

@@ -1,10 +1,11 @@
 // Package auth finds out who sends a request: it takes the credential from where the door hides it and has the directory turn
-// it into a Caller. The caller travels in the context from here to the door, and no further: the directory takes it as an argument.
+// it into a Caller. A token that an issuer signed it verifies first (verifier.go, with keys.go and claims.go; issuers.go configures it). The caller travels in the context from here to the door, and no further: the directory takes it as an argument.
 package auth
 
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -24,13 +25,14 @@ const (
 type asking struct {
 	by      atomic.Pointer[directory.Caller]
 	dir     *directory.Service
+	issuers *Verifier
 	secret  string
 	refused atomic.Pointer[error]
 }
 
 // WithCaller is ctx with the caller of its request, as Identify found it for that secret.
-func WithCaller(ctx context.Context, dir *directory.Service, secret string, by directory.Caller) context.Context {
-	a := &asking{dir: dir, secret: secret}
+func WithCaller(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, by directory.Caller) context.Context {
+	a := &asking{dir: dir, issuers: issuers, secret: secret}
 	a.by.Store(&by)
 	return context.WithValue(ctx, callerKey, a)
 }
@@ -58,7 +60,7 @@ func Do[Out any](ctx context.Context, call func(by directory.Caller) (Out, error
 	} else if verr != nil && !directory.IsStale(verr) {
 		return out, verr
 	}
-	if by, err = IdentifyAgain(ctx, a.dir, a.secret, by.Via); err != nil {
+	if by, err = IdentifyAgain(ctx, a.dir, a.issuers, a.secret, by.Via); err != nil {
 		a.refused.Store(&err)
 		return out, err
 	}
@@ -127,17 +129,18 @@ func Bearer(r *http.Request) (secret string, ok bool) {
 }
 
 // IdentifyAgain is Identify without what is remembered of the secret.
-func IdentifyAgain(ctx context.Context, dir *directory.Service, secret string, via directory.Door) (directory.Caller, error) {
+func IdentifyAgain(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
 	dir.Forget(secret)
-	return Identify(ctx, dir, secret, via)
+	return Identify(ctx, dir, issuers, secret, via)
 }
 
-// Identify authenticates a secret for a door. No secret is nobody: the zero Caller, which the directory refuses where it must.
-func Identify(ctx context.Context, dir *directory.Service, secret string, via directory.Door) (directory.Caller, error) {
+// Identify authenticates a secret for a door: a token of Roster's, or one that an issuer signed. No secret is nobody: the zero Caller,
+// which the directory refuses where it must.
+func Identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
 	by := directory.Caller{}
 	if secret != "" {
 		var err error
-		if by, err = dir.Authenticate(ctx, secret); err != nil {
+		if by, err = authenticate(ctx, dir, issuers, secret, via); err != nil {
 			return directory.Caller{}, err
 		}
 	}
@@ -146,4 +149,17 @@ func Identify(ctx context.Context, dir *directory.Service, secret string, via di
 		*seen = by
 	}
 	return by, nil
+}
+
+// authenticate asks the issuers first: they know their tokens by sight, where the directory has to look one up.
+func authenticate(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
+	identity, err := issuers.Verify(ctx, secret)
+	if errors.Is(err, errNotIssued) {
+		return dir.Authenticate(ctx, secret)
+	}
+	by := directory.Caller{}
+	if err == nil {
+		by, err = dir.Recognise(ctx, via, RequestIDOf(ctx), identity)
+	}
+	return by, issuers.explained(ctx, err)
 }

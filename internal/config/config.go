@@ -26,6 +26,7 @@ type Config struct {
 	Migrate     bool
 	AdminToken  Secret // empty: one is made at the first start
 	TokenKey    Secret // empty: the database keeps one
+	Issuers     string // the file of issuers whose tokens are taken; empty: none
 	TLSCert     string // a file, as is TLSKey; empty: plain HTTP
 	TLSKey      string
 	CORSOrigins []string

@@ -43,6 +43,7 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
 		{"tls-cert", "ROSTER_TLS_CERT", "", "a file with the certificate and its chain, in PEM; read again when it changes; empty: plain HTTP", &c.TLSCert, nil},
 		{"tls-key", "ROSTER_TLS_KEY", "", "a file with its private key", &c.TLSKey, nil},
+		{"issuers", "ROSTER_ISSUERS", "", "JSON file of the issuers whose JWTs are taken, as docs/identity.md says; empty: only Roster's own tokens", &c.Issuers, nil},
 		{"cors-origins", "ROSTER_CORS_ORIGINS", "", "origins of browser pages that may call, https://host[:port], by commas", &c.CORSOrigins, origins},
 		{"introspection", "ROSTER_INTROSPECTION", "on", "who may read the GraphQL schema: on, administrators or off", &c.Introspection, nil},
 		{"max-cost", "ROSTER_MAX_COST", "250000", "points that a GraphQL operation may cost", &c.MaxCost, atLeast(1)},

@@ -15,6 +15,7 @@ type Caller struct {
 	Token       *CallerToken // the token presented, if it was one
 	Roles       []Role
 	Permissions []Permission // directory-wide, beyond those of the roles
+	Until       *time.Time   // when the word of the issuer who said who this is ends; nil if none did
 	Via         Door
 	RequestID   string
 	system      bool

@@ -169,7 +169,7 @@ func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, se
 		return nil, err
 	}
 	if tokenID != typeID(tokenPrefix, by.Token.UUID) && !strings.EqualFold(tokenID, by.Token.UUID.String()) {
-		return nil, &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+		return nil, WrongToken()
 	}
 	by.Via, by.RequestID = via, requestID
 	var session *Session

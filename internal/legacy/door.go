@@ -97,6 +97,7 @@ type Exchange struct {
 // Deps are what doors work with.
 type Deps struct {
 	Directory *directory.Service
+	Issuers   *auth.Verifier // nil: only Roster's own tokens are taken
 	Log       *slog.Logger
 	Observe   func(Exchange) // nil: nobody counts
 	Budget    *limit.Budget  // nil: callers may do as much as they like
@@ -264,7 +265,7 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 		if secret, ok = m.Credential(r.Request); !ok || secret == "" {
 			return &directory.Error{Code: directory.Unauthenticated, Message: "There is no credential."}
 		}
-		by, err := auth.Identify(ctx, m.deps.Directory, secret, m.Name)
+		by, err := auth.Identify(ctx, m.deps.Directory, m.deps.Issuers, secret, m.Name)
 		if err != nil {
 			return err
 		}
@@ -310,7 +311,7 @@ func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) er
 	case verr != nil && !directory.IsStale(verr):
 		return verr
 	}
-	by, err := auth.IdentifyAgain(r.Context(), m.deps.Directory, secret, m.Name)
+	by, err := auth.IdentifyAgain(r.Context(), m.deps.Directory, m.deps.Issuers, secret, m.Name)
 	if err != nil {
 		return err
 	}
