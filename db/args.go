@@ -54,6 +54,11 @@ func ints(ns []int) any {
 // nullable is a text[] argument whose empty strings are NULL.
 func nullable(vs []string) any {
 	var b strings.Builder
+	size := 2
+	for _, v := range vs {
+		size += len(v) + 5
+	}
+	b.Grow(size)
 	b.WriteByte('{')
 	for i, v := range vs {
 		if i > 0 {

@@ -115,11 +115,38 @@ func (s *Store) Log(ctx context.Context) (epoch string, settled uint64, err erro
 	return epoch, settled, err
 }
 
-// AppendChanges writes rows to the log in one statement and fills in their place and time.
-func (s *Store) AppendChanges(ctx context.Context, cs []Change) error {
-	if len(cs) == 0 {
+// Record moves the counters of the groups that a write touched, makes each a new version, and writes the write's changes to the log:
+// one statement. If the changes' place and time are wanted, it fills them in.
+func (s *Store) Record(ctx context.Context, ts []Touched, cs []Change, placed bool) error {
+	w := writer{args: make([]any, 0, 13)}
+	switch {
+	case len(cs) == 0 && len(ts) == 0:
 		return nil
+	case len(cs) == 0:
+		w.add(touchGroups, touchArgs(ts)...)
+		return s.exec(ctx, number(w.b.String()), w.args...)
+	case len(ts) > 0:
+		w.add("WITH touched AS ("+touchGroups+") ", touchArgs(ts)...)
 	}
+	w.add(`INSERT INTO changes (actor, via, request_id, kind, group_id, group_name, user_id, username, before, after)
+		SELECT ?, ?, ?, kind, group_id, group_name, user_id, username, before::jsonb, after::jsonb
+		FROM unnest(?::text[], ?::uuid[], ?::text[], ?::uuid[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY
+			n(kind, group_id, group_name, user_id, username, before, after, ord)
+		ORDER BY n.ord`, cs[0].Actor, cs[0].Via, cs[0].RequestID)
+	w.args = append(w.args, changeArgs(cs)...)
+	if !placed {
+		return s.exec(ctx, number(w.b.String()), w.args...)
+	}
+	w.add(" RETURNING tx::text, seq, at")
+	i := 0
+	return s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
+		err := rows.Scan(xid{&cs[i].Tx}, &cs[i].Seq, &cs[i].At)
+		i++
+		return err
+	})
+}
+
+func changeArgs(cs []Change) []any {
 	n := len(cs)
 	kinds, groups, users := make([]string, n), make([]string, n), make([]string, n)
 	groupNames, usernames, befores, afters := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
@@ -133,20 +160,7 @@ func (s *Store) AppendChanges(ctx context.Context, cs []Change) error {
 		}
 		befores[i], afters[i] = string(c.Before), string(c.After)
 	}
-	i := 0
-	return s.each(ctx, `INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
-		SELECT kind, $2, $3, $4, group_id, group_name, user_id, username, before::jsonb, after::jsonb
-		FROM unnest($1::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[]) WITH ORDINALITY
-			n(kind, group_id, group_name, user_id, username, before, after, ord)
-		ORDER BY n.ord
-		RETURNING tx::text, seq, at`,
-		[]any{Strings(kinds), cs[0].Actor, cs[0].Via, cs[0].RequestID, nullable(groups), nullable(groupNames), nullable(users),
-			nullable(usernames), nullable(befores), nullable(afters)},
-		func(rows *sql.Rows) error {
-			err := rows.Scan(xid{&cs[i].Tx}, &cs[i].Seq, &cs[i].At)
-			i++
-			return err
-		})
+	return []any{Strings(kinds), nullable(groups), nullable(groupNames), nullable(users), nullable(usernames), nullable(befores), nullable(afters)}
 }
 
 func optional(id *uuid.UUID) string {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,6 +105,8 @@ var (
 	GroupNumber          = Column{"g.number", "integer"}
 	GroupHandle          = Column{"g.handle", "text"}
 	GroupExactExternalID = Column{"g.external_id", "text"}
+	// GroupVersion is the version that the next change replaces.
+	GroupVersion = Column{"g.version", "integer"}
 )
 
 // GroupHasMember holds for groups that the user is a member of now.
@@ -163,20 +166,69 @@ func (s *Store) TakeTurns(ctx context.Context, ids []uuid.UUID) error {
 	return s.exec(ctx, "SELECT pg_advisory_xact_lock($1::int, turn) FROM unnest($2::int[]) turn", turnLock, ints(slices.Compact(taken)))
 }
 
-// LockGroups locks the groups for writing, in the order of their ids so that two callers cannot deadlock.
-func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID) error {
-	err := s.exec(ctx, "SELECT id FROM groups WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", UUIDs(ids))
-	return err
+// turnOfGroup is the turn of a group as TakeTurns reckons it.
+const turnOfGroup = "(get_byte(uuid_send(g.id), 14) << 8 | get_byte(uuid_send(g.id), 15)) % 1024" // turns
+
+// TakeTurn takes the turn of the one group for which a condition holds, and names the group; the nil UUID if there is none.
+func (s *Store) TakeTurn(ctx context.Context, is Cond) (uuid.UUID, error) {
+	var id uuid.UUID
+	var void any
+	_, err := s.queryRow(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+") FROM groups g WHERE "+is.text),
+		is.args, &id, &void)
+	return id, err
+}
+
+// writtenNames are the columns that LockGroups reads.
+var writtenNames = []string{
+	"id", "number", "handle", "name", "description", "type", "external_id", "access_type", "folder_owner", "use_default_storage",
+	"public", "tags", "version", "updated_at", "stored_member_count", "admin_count", "viewer_is_member", "viewer_is_admin",
+}
+
+// LockGroups locks the groups for writing, in the order of their ids so that two callers cannot deadlock, and reads them as they are
+// under the lock. Their turns have to be taken before: what is read beside the row, of members and admins, is as it was when the
+// statement began, and under the turn nobody changes that. Sweeps take no turn, but what they take away is over for readers too.
+func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID, viewer uuid.UUID) ([]*Group, error) {
+	w := writer{args: make([]any, 0, 3)}
+	w.add("SELECT " + columnsOf(Groups, writtenNames))
+	for range strings.Count(w.b.String(), "?") {
+		w.args = append(w.args, viewer.String())
+	}
+	w.add(" FROM groups g WHERE g.id = ANY (?::uuid[]) ORDER BY g.id FOR NO KEY UPDATE", UUIDs(ids))
+	var gs []*Group
+	err := s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
+		g := &Group{}
+		gs = append(gs, g)
+		return rows.Scan(destsOf(Groups, writtenNames, g)...)
+	})
+	return gs, err
+}
+
+// columnsOf and destsOf are some columns of a table, in that order, and where they are scanned to.
+func columnsOf[T any](t *Table[T], names []string) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = t.columns[name].sql + " AS " + name
+	}
+	return strings.Join(texts, ", ")
+}
+
+func destsOf[T any](t *Table[T], names []string, row *T) []any {
+	dests := make([]any, len(names))
+	for i, name := range names {
+		dests[i] = t.columns[name].dest(row)
+	}
+	return dests
 }
 
 // InsertGroup writes a new group; number, version and times are Postgres's and come back in g.
 func (s *Store) InsertGroup(ctx context.Context, g *Group) error {
 	_, err := s.queryRow(ctx, `INSERT INTO groups
-		(id, handle, name, description, type, external_id, access_type, folder_owner, use_default_storage, public, tags, created_by)
-		VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::uuid, $9, $10, $11::jsonb, $12::uuid)
+		(id, handle, name, description, type, external_id, access_type, folder_owner, use_default_storage, public, tags, created_by,
+			member_count, admin_count)
+		VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::uuid, $9, $10, $11::jsonb, $12::uuid, $13, $14)
 		RETURNING number, version, created_at, updated_at`,
 		[]any{g.ID.String(), g.Handle, g.Name, g.Description, g.Type, g.ExternalID, g.AccessType, uuidArg(g.FolderOwner),
-			g.UseDefaultStorage, g.Public, string(g.Tags), uuidArg(g.CreatedBy)},
+			g.UseDefaultStorage, g.Public, string(g.Tags), uuidArg(g.CreatedBy), int64(g.StoredMemberCount), int64(g.AdminCount)},
 		&g.Number, &g.Version, &g.CreatedAt, &g.UpdatedAt)
 	return err
 }
@@ -196,16 +248,17 @@ type Touched struct {
 	Members, Admins int
 }
 
-// TouchGroups moves the counters of groups and makes each a new version, updated now; one statement.
-func (s *Store) TouchGroups(ctx context.Context, ts []Touched) error {
+// touchGroups moves the counters of groups and makes each a new version, updated now.
+const touchGroups = `UPDATE groups g SET member_count = g.member_count + d.members, admin_count = g.admin_count + d.admins,
+	version = g.version + 1, updated_at = now()
+	FROM unnest(?::uuid[], ?::int[], ?::int[]) d(id, members, admins) WHERE g.id = d.id`
+
+func touchArgs(ts []Touched) []any {
 	ids, members, admins := make([]uuid.UUID, len(ts)), make([]int, len(ts)), make([]int, len(ts))
 	for i, t := range ts {
 		ids[i], members[i], admins[i] = t.Group, t.Members, t.Admins
 	}
-	err := s.exec(ctx, `UPDATE groups g SET member_count = g.member_count + d.members, admin_count = g.admin_count + d.admins,
-		version = g.version + 1, updated_at = now()
-		FROM unnest($1::uuid[], $2::int[], $3::int[]) d(id, members, admins) WHERE g.id = d.id`, UUIDs(ids), ints(members), ints(admins))
-	return err
+	return []any{UUIDs(ids), ints(members), ints(admins)}
 }
 
 // DeleteGroup removes the group, and with it its members, admins, tokens, actions and worker models.
@@ -230,32 +283,28 @@ type GroupRef struct {
 	ExternalID string
 }
 
-func groupRefArgs(refs []GroupRef) []any {
-	n := len(refs)
-	ids, numbers, handles, names, externals := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+func waysToGroups(refs []GroupRef) []way {
+	ws := waysFor(len(refs), way{name: "id", typ: "uuid", is: "id = r.id"}, way{name: "number", typ: "int", is: "number = r.number"},
+		way{name: "handle", typ: "text", is: "handle = r.handle"}, way{name: "name", typ: "text", is: `name_key = lower(r.name) COLLATE "C"`},
+		way{name: "external_id", typ: "text", is: "external_id = r.external_id"})
 	for i, r := range refs {
-		if r.ID != uuid.Nil {
-			ids[i] = r.ID.String()
-		}
-		if r.Number != 0 {
-			numbers[i] = intKey(r.Number)
-		}
-		handles[i], names[i], externals[i] = r.Handle, r.Name, r.ExternalID
+		ws[0].put(i, uuidKey(r.ID))
+		ws[1].put(i, numberKey(r.Number))
+		ws[2].put(i, r.Handle)
+		ws[3].put(i, r.Name)
+		ws[4].put(i, r.ExternalID)
 	}
-	return []any{nullable(ids), nullable(numbers), nullable(handles), nullable(names), nullable(externals)}
+	return ws
 }
 
 // FindGroups finds the groups that references name, in one statement: for each reference the id, or the nil UUID.
 func (s *Store) FindGroups(ctx context.Context, refs []GroupRef) ([]uuid.UUID, error) {
 	found := make([]uuid.UUID, len(refs))
-	err := s.each(ctx, `SELECT r.ord, g.id
-		FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY r(id, number, handle, name, external_id, ord)
-		CROSS JOIN LATERAL (
-			SELECT id FROM groups WHERE id = r.id
-			UNION ALL SELECT id FROM groups WHERE number = r.number
-			UNION ALL SELECT id FROM groups WHERE handle = r.handle
-			UNION ALL SELECT id FROM groups WHERE name_key = lower(r.name) COLLATE "C"
-			UNION ALL SELECT id FROM groups WHERE external_id = r.external_id) g`, groupRefArgs(refs), func(rows *sql.Rows) error {
+	text, args := findBy(waysToGroups(refs), "groups", "id")
+	if text == "" {
+		return found, nil
+	}
+	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
 		var ord int
 		var id uuid.UUID
 		err := rows.Scan(&ord, &id)
@@ -265,10 +314,9 @@ func (s *Store) FindGroups(ctx context.Context, refs []GroupRef) ([]uuid.UUID, e
 	return found, err
 }
 
-// CountGroup sets the counters of a group that this transaction made.
+// CountGroup corrects the counters of a group that this transaction made.
 func (s *Store) CountGroup(ctx context.Context, t Touched) error {
-	err := s.exec(ctx, "UPDATE groups SET member_count = $2, admin_count = $3 WHERE id = $1::uuid", t.Group.String(), int64(t.Members), int64(t.Admins))
-	return err
+	return s.exec(ctx, "UPDATE groups SET member_count = $2, admin_count = $3 WHERE id = $1::uuid", t.Group.String(), int64(t.Members), int64(t.Admins))
 }
 
 // GroupIs holds for the group that a reference names.

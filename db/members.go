@@ -251,7 +251,7 @@ func (s *Store) Memberships(ctx context.Context, groups, users []uuid.UUID) ([]F
 
 // Check answers pairs of references in one statement, in their order, about groups that a condition holds for.
 func (s *Store) Check(ctx context.Context, groups []GroupRef, users []UserRef, visible Cond) ([]Facts, error) {
-	args := append(groupRefArgs(groups), userRefArgs(users)...)
+	args := append(allWays(waysToGroups(groups)), allWays(waysToUsers(users))...)
 	w := writer{}
 	w.add(`SELECT p.g, p.u,`+memberFacts+` FROM (
 		SELECT r.ord, g.id AS g, u.id AS u

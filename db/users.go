@@ -81,41 +81,36 @@ type UserRef struct {
 	ExternalID string
 }
 
-// FoundUser is the user that the reference at Index named.
+// FoundUser is the user that the reference at Index named: its id, its name and its roles.
 type FoundUser struct {
 	Index int
 	Later bool // it was written by a transaction that comes after this one in the change log
 	User
 }
 
-func userRefArgs(refs []UserRef) []any {
-	ids, numbers := make([]string, len(refs)), make([]string, len(refs))
-	names, externals := make([]string, len(refs)), make([]string, len(refs))
+func waysToUsers(refs []UserRef) []way {
+	ws := waysFor(len(refs), way{name: "id", typ: "uuid", is: "id = r.id"}, way{name: "number", typ: "int", is: "number = r.number"},
+		way{name: "username", typ: "text", is: `username_key = lower(r.username) COLLATE "C"`},
+		way{name: "external_id", typ: "text", is: "external_id = r.external_id"})
 	for i, r := range refs {
-		if r.ID != uuid.Nil {
-			ids[i] = r.ID.String()
-		}
-		if r.Number != 0 {
-			numbers[i] = intKey(r.Number)
-		}
-		names[i], externals[i] = r.Username, r.ExternalID
+		ws[0].put(i, uuidKey(r.ID))
+		ws[1].put(i, numberKey(r.Number))
+		ws[2].put(i, r.Username)
+		ws[3].put(i, r.ExternalID)
 	}
-	return []any{nullable(ids), nullable(numbers), nullable(names), nullable(externals)}
+	return ws
 }
 
 // FindUsers finds the users that references name, in one statement. What is not found is not in the answer.
 func (s *Store) FindUsers(ctx context.Context, refs []UserRef) ([]FoundUser, error) {
-	var found []FoundUser
-	err := s.each(ctx, `SELECT r.ord, u.id, u.number, u.username, u.username_key, u.roles, age(u.tx) < 0
-		FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) WITH ORDINALITY r(id, number, username, external_id, ord)
-		CROSS JOIN LATERAL (
-			SELECT *, xmin AS tx FROM users WHERE id = r.id
-			UNION ALL SELECT *, xmin AS tx FROM users WHERE number = r.number
-			UNION ALL SELECT *, xmin AS tx FROM users WHERE username_key = lower(r.username) COLLATE "C"
-			UNION ALL SELECT *, xmin AS tx FROM users WHERE external_id = r.external_id) u
-		ORDER BY r.ord`, userRefArgs(refs), func(rows *sql.Rows) error {
+	text, args := findBy(waysToUsers(refs), "users", "id, username, nullif(roles, '{}'), age(xmin) < 0")
+	if text == "" {
+		return nil, nil
+	}
+	found := make([]FoundUser, 0, len(refs))
+	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
 		var f FoundUser
-		err := rows.Scan(&f.Index, &f.ID, &f.Number, &f.Username, &f.UsernameKey, pgdialect.Array(&f.Roles), &f.Later)
+		err := rows.Scan(&f.Index, &f.ID, &f.Username, pgdialect.Array(&f.Roles), &f.Later)
 		f.Index--
 		found = append(found, f)
 		return err

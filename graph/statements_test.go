@@ -185,3 +185,25 @@ func TestStatementsOfWrites(t *testing.T) {
 	w.Flush()
 	t.Logf("statements for one and for many\n%s", table.String())
 }
+
+// TestOneMemberIsOneStatement: the write that there is most of, one user who comes or goes, with what its callers select of it.
+func TestOneMemberIsOneStatement(t *testing.T) {
+	t.Parallel()
+	c := newCounted(t)
+	c.exec(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(0, 9) i`)
+	c.exec(t, `INSERT INTO groups (id, handle, name) SELECT gen_random_uuid(), 'h' || i, 'g' || i FROM generate_series(0, 9) i`)
+	for i, selection := range []string{
+		`group { id memberCount version }`,
+		`group { id memberCount version } outcomes { username result }`,
+		`a: group { name tags { key } updatedAt } b: group { uuid } outcomes { result user { id uuid number username } } changes { id at kind actor before after }`,
+		`__typename`,
+	} {
+		in := m{"group": m{"name": fmt.Sprintf("g%d", i)}, "users": []m{{"username": fmt.Sprintf("u%d", i)}}}
+		for _, op := range []string{"addMembers", "addMembers", "removeMembers", "removeMembers"} {
+			query := fmt.Sprintf("mutation($i: %sInput!) { %s(input: $i) { %s } }", strings.ToUpper(op[:1])+op[1:], op, selection)
+			if n := c.statements(t, query, m{"i": in}); n != 1 {
+				t.Errorf("%s { %s } takes %d statements", op, selection, n)
+			}
+		}
+	}
+}

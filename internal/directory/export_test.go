@@ -1,6 +1,10 @@
 package directory
 
-import "github.com/google/uuid"
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
 
 // What the tests of package directory_test see of the inside.
 
@@ -35,3 +39,12 @@ func ParseID(text string) (string, uuid.UUID, error) { return parseID("id", text
 func ChangeID(tx uint64, seq int64) uuid.UUID { return changeID(tx, seq) }
 
 func ChangePlace(id uuid.UUID) (uint64, int64) { return changePlace(id) }
+
+// AddMembersOrdinarily and RemoveMembersOrdinarily never take the short way of one statement.
+func (s *Service) AddMembersOrdinarily(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
+	return s.addMembers(ctx, by, in, sel)
+}
+
+func (s *Service) RemoveMembersOrdinarily(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
+	return s.removeMembers(ctx, by, in, sel)
+}

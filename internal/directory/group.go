@@ -61,6 +61,8 @@ func (w *write) createGroup(in CreateGroupInput) error {
 	if in.Admins == nil && w.by.User != nil {
 		admins = people{{user: &db.User{ID: w.by.User.UUID, Username: w.by.User.Username}}}
 	}
+	joining, leading := members.users(), admins.users()
+	g.StoredMemberCount, g.AdminCount = len(joining), len(leading)
 	if err := w.store.InsertGroup(w.ctx, g); err != nil {
 		return err
 	}
@@ -68,23 +70,24 @@ func (w *write) createGroup(in CreateGroupInput) error {
 	if err := w.change(ChangeKindGroupCreated, g, nil, nil, imageOfGroup(g)); err != nil {
 		return err
 	}
-	if _, err := w.insertMembers(g, members.users(), nil); err != nil {
-		return err
-	}
-	if _, err := w.insertAdmins(g, admins.users()); err != nil {
-		return err
-	}
-	return w.settleNew(g)
+	return w.fill(g, joining, leading)
 }
 
-// settleNew writes the counters of a new group without making them a second version of it.
-func (w *write) settleNew(g *db.Group) error {
-	t := w.touched[g.ID]
-	if t == nil {
-		return nil
+// fill puts its first people into a new group, which has counted them already. That makes no second version of it.
+func (w *write) fill(g *db.Group, members, admins []*db.User) error {
+	joined, err := w.insertMembers(g, members, nil)
+	if err != nil {
+		return err
+	}
+	led, err := w.insertAdmins(g, admins)
+	if err != nil {
+		return err
 	}
 	delete(w.touched, g.ID)
-	return w.store.CountGroup(w.ctx, *t)
+	if len(joined) < len(members) || len(led) < len(admins) { // one of them was deleted meanwhile, or the caller is no user here
+		return w.store.CountGroup(w.ctx, db.Touched{Group: g.ID, Members: len(joined), Admins: len(led)})
+	}
+	return nil
 }
 
 // newGroup checks the input and makes the row.

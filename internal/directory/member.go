@@ -16,6 +16,13 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 	if err := firstOf(validBulk("input.users", len(in.Users), in.MayBeEmpty), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
 		return nil, err
 	}
+	if p, ok, err := s.addOne(ctx, by, in, sel); ok || err != nil {
+		return p, err
+	}
+	return s.addMembers(ctx, by, in, sel)
+}
+
+func (s *Service) addMembers(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
 		if err != nil {
@@ -47,7 +54,7 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 
 // notAdmins are those of the users who are no admins of a locked group.
 func (w *write) notAdmins(g *db.Group, us []*db.User) ([]*db.User, error) {
-	ids := mapped(us, func(u *db.User) uuid.UUID { return u.ID })
+	ids := idsOf(us)
 	facts, err := w.store.Memberships(w.ctx, repeated(g.ID, len(ids)), ids)
 	if err != nil {
 		return nil, err
@@ -71,9 +78,11 @@ func validExpiry(field string, t *time.Time) error {
 // outcomes tells what became of each user named: yes for those that the write changed, no for the others.
 func (w *write) outcomes(ps people, changed map[uuid.UUID]bool, yes, no MemberResult) {
 	w.out.Outcomes = make([]*MemberOutcome, 0, len(ps))
+	all := make([]MemberOutcome, len(ps)) // one piece of memory for thousands
 	seen := make(map[uuid.UUID]bool, len(ps))
-	for _, p := range ps {
-		o := &MemberOutcome{Username: p.ref.String(), Result: MemberResultUnknownUser}
+	for i, p := range ps {
+		o := &all[i]
+		o.Username, o.Result = p.ref.String(), MemberResultUnknownUser
 		if p.user != nil {
 			if seen[p.user.ID] {
 				continue // named twice, told once
@@ -149,7 +158,7 @@ func (w *write) setExpiry(g *db.Group, ps people, added map[uuid.UUID]bool, at t
 	if len(us) == 0 {
 		return nil
 	}
-	pairs, err := w.store.SetExpiry(w.ctx, g.ID, mapped(us, func(u *db.User) uuid.UUID { return u.ID }), at)
+	pairs, err := w.store.SetExpiry(w.ctx, g.ID, idsOf(us), at)
 	if err != nil || len(pairs) == 0 {
 		return err
 	}
@@ -165,11 +174,17 @@ func (w *write) setExpiry(g *db.Group, ps people, added map[uuid.UUID]bool, at t
 
 // changeEach gathers a change for each of the users that is in the set, in the order given.
 func (w *write) changeEach(kind ChangeKind, g *db.Group, us []*db.User, in map[uuid.UUID]bool, before, after any) error {
+	b, err := image(before)
+	if err != nil {
+		return err
+	}
+	a, err := image(after)
+	if err != nil {
+		return err
+	}
 	for _, u := range us {
 		if in[u.ID] {
-			if err := w.change(kind, g, u, before, after); err != nil {
-				return err
-			}
+			w.log(kind, g, u, b, a)
 		}
 	}
 	return nil
@@ -197,6 +212,13 @@ func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembers
 	if err := firstOf(validBulk("input.users", len(in.Users), false), validAtMost(in.AtMost)); err != nil {
 		return nil, err
 	}
+	if p, ok, err := s.removeOne(ctx, by, in, sel); ok || err != nil {
+		return p, err
+	}
+	return s.removeMembers(ctx, by, in, sel)
+}
+
+func (s *Service) removeMembers(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
 	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
 		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
 		if err != nil {
@@ -211,15 +233,16 @@ func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembers
 				return err
 			}
 		}
-		pairs, err := w.store.DeleteMembers(w.ctx, g.ID, ps.ids())
+		us := ps.users()
+		pairs, err := w.store.DeleteMembers(w.ctx, g.ID, idsOf(us))
 		if err != nil {
 			return err
 		}
-		left, err := w.membersLeft(g, ps.users(), pairs)
+		left, err := w.membersLeft(g, us, pairs)
 		if err != nil {
 			return err
 		}
-		demoted, err := w.dropAdmins(g, ps)
+		demoted, err := w.dropAdmins(g, us)
 		if err != nil {
 			return err
 		}
@@ -253,16 +276,21 @@ func atMost(limit *int, removed int) error {
 func (w *write) membersLeft(g *db.Group, us []*db.User, pairs []db.Pair) (map[uuid.UUID]bool, error) {
 	left := make(map[uuid.UUID]bool, len(pairs))
 	byID := usersByID(us)
+	forever, err := image(memberImage{})
 	for _, p := range pairs {
-		kind := ChangeKindMemberRemoved
+		kind, before := ChangeKindMemberRemoved, forever
+		if p.ExpiresAt != nil {
+			before, err = image(memberImage{p.ExpiresAt})
+		}
+		if err != nil {
+			return nil, err
+		}
 		if p.Expired {
 			kind = ChangeKindMemberExpired
 		} else {
 			left[p.UserID] = true
 		}
-		if err := w.change(kind, g, byID[p.UserID], memberImage{p.ExpiresAt}, nil); err != nil {
-			return nil, err
-		}
+		w.log(kind, g, byID[p.UserID], before, nil)
 	}
 	if len(pairs) > 0 {
 		w.touch(g.ID, -len(pairs), 0)
@@ -271,8 +299,8 @@ func (w *write) membersLeft(g *db.Group, us []*db.User, pairs []db.Pair) (map[uu
 }
 
 // dropAdmins removes users from the admins of a locked group, but never the last.
-func (w *write) dropAdmins(g *db.Group, ps people) (map[uuid.UUID]bool, error) {
-	pairs, err := w.store.DeleteAdmins(w.ctx, g.ID, ps.ids())
+func (w *write) dropAdmins(g *db.Group, us []*db.User) (map[uuid.UUID]bool, error) {
+	pairs, err := w.store.DeleteAdmins(w.ctx, g.ID, idsOf(us))
 	if err != nil || len(pairs) == 0 {
 		return nil, err
 	}
@@ -281,7 +309,7 @@ func (w *write) dropAdmins(g *db.Group, ps people) (map[uuid.UUID]bool, error) {
 	}
 	w.touch(g.ID, 0, -len(pairs))
 	gone := userSet(pairs)
-	return gone, w.changeEach(ChangeKindAdminRemoved, g, ps.users(), gone, adminImage{}, nil)
+	return gone, w.changeEach(ChangeKindAdminRemoved, g, us, gone, adminImage{}, nil)
 }
 
 // AddAdmins makes users admins of a group. It does not make them members.
@@ -346,7 +374,7 @@ func (s *Service) RemoveAdmins(ctx context.Context, by Caller, in RemoveAdminsIn
 				return invalid("input.users", "The user is no admin of the group.")
 			}
 		}
-		demoted, err := w.dropAdmins(g, ps)
+		demoted, err := w.dropAdmins(g, ps.users())
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ type people []person
 
 // users are those found, each once, in the order of their ids.
 func (ps people) users() []*db.User {
-	var us []*db.User
+	us := make([]*db.User, 0, len(ps))
 	for _, p := range ps {
 		if p.user != nil {
 			us = append(us, p.user)
@@ -29,9 +29,9 @@ func (ps people) users() []*db.User {
 	return slices.CompactFunc(us, func(a, b *db.User) bool { return a.ID == b.ID })
 }
 
-func (ps people) ids() []uuid.UUID {
-	return mapped(ps.users(), func(u *db.User) uuid.UUID { return u.ID })
-}
+func (ps people) ids() []uuid.UUID { return idsOf(ps.users()) }
+
+func idsOf(us []*db.User) []uuid.UUID { return mapped(us, func(u *db.User) uuid.UUID { return u.ID }) }
 
 // people finds the users that a write names. Unknown ones fail it, or are kept as unknown, or are created.
 func (w *write) people(field string, refs []*UserRef, unknown OnUnknownUser) (people, error) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"roster/db"
 )
 
@@ -111,23 +109,16 @@ func (w *write) makeLike(g *db.Group, in PutGroupInput) error {
 
 // lockNamed locks and reads the group of a name; nil if there is none.
 func (w *write) lockNamed(name string) (*db.Group, error) {
-	ids, err := w.findGroups(w.ctx, "input", true, []GroupRef{GroupByName(name)})
-	if err != nil || ids[0] == uuid.Nil {
-		return nil, err
-	}
-	gs, err := w.lockGroups(ids)
-	if err != nil || len(gs) == 0 {
-		return nil, err
-	}
-	if gs[0].Name == name {
-		return gs[0], nil
+	g, err := w.lockOne("input", GroupByName(name))
+	if err != nil || g == nil || g.Name == name {
+		return g, err
 	}
 	// Another spelling of the name, or another name by now: only Postgres knows what it takes for the same.
 	again, err := w.findGroups(w.ctx, "input", true, []GroupRef{GroupByName(name)})
-	if err == nil && again[0] != gs[0].ID {
+	if err == nil && again[0] != g.ID {
 		err = &Error{Code: Conflict, Field: "input.name", Message: "The group was renamed meanwhile.", Cause: errRenamed}
 	}
-	return gs[0], err
+	return g, err
 }
 
 // mayPut authorises on the locked row. To a caller who does not see the group, it is a name that is taken.

@@ -77,8 +77,8 @@ func (g GroupRef) resolve(field string) (db.GroupRef, error) {
 			continue
 		}
 		ways++
-		if err := validRef(field+"."+text.name, *text.v); err != nil {
-			return ref, err
+		if !isRef(*text.v) {
+			return ref, validRef(field+"."+text.name, *text.v)
 		}
 		*text.to = *text.v
 	}
@@ -116,8 +116,8 @@ func (u UserRef) resolve(field string) (db.UserRef, error) {
 			continue
 		}
 		ways++
-		if err := validRef(field+"."+text.name, *text.v); err != nil {
-			return ref, err
+		if !isRef(*text.v) {
+			return ref, validRef(field+"."+text.name, *text.v)
 		}
 		*text.to = *text.v
 	}
@@ -134,6 +134,9 @@ func number(n int) int {
 	}
 	return n
 }
+
+// isRef reports whether a text may be a name; validRef says why not.
+func isRef(v string) bool { return validRef("", v) == nil }
 
 // validRef refuses text that no name can be.
 func validRef(field, v string) error {
@@ -179,6 +182,19 @@ func (g GroupRef) String() string {
 	return ""
 }
 
+// resolvedAll resolves references in their order. The path of one is made only if it is at fault.
+func resolvedAll[D any, R interface{ resolve(field string) (D, error) }](field string, one bool, refs []R) ([]D, error) {
+	resolved := make([]D, len(refs))
+	for i, ref := range refs {
+		var err error
+		if resolved[i], err = ref.resolve(""); err != nil {
+			_, err = ref.resolve(path(field, one, i))
+			return nil, err
+		}
+	}
+	return resolved, nil
+}
+
 // path names the i-th reference of an input field; one tells a single reference from a list.
 func path(field string, one bool, i int) string {
 	if one {
@@ -206,15 +222,13 @@ func (r *reader) lookUpUsers(ctx context.Context, field string, one bool, refs [
 	if len(refs) == 0 {
 		return found, nil
 	}
-	resolved := make([]db.UserRef, len(refs))
-	for i, ref := range refs {
-		var err error
-		if resolved[i], err = ref.resolve(path(field, one, i)); err != nil {
-			return nil, err
-		}
+	resolved, err := resolvedAll[db.UserRef](field, one, refs)
+	if err != nil {
+		return nil, err
 	}
 	us, err := r.store.FindUsers(ctx, resolved)
-	for _, u := range us {
+	for i := range us {
+		u := &us[i]
 		if u.Later {
 			return nil, db.ErrRetry // the log would speak of the user before it tells of its making
 		}
@@ -228,12 +242,9 @@ func (r *reader) lookUpUsers(ctx context.Context, field string, one bool, refs [
 
 // findGroups finds the groups that references name, in one statement: for each the id, or the nil UUID.
 func (r *reader) findGroups(ctx context.Context, field string, one bool, refs []GroupRef) ([]uuid.UUID, error) {
-	resolved := make([]db.GroupRef, len(refs))
-	for i, ref := range refs {
-		var err error
-		if resolved[i], err = ref.resolve(path(field, one, i)); err != nil {
-			return nil, err
-		}
+	resolved, err := resolvedAll[db.GroupRef](field, one, refs)
+	if err != nil {
+		return nil, err
 	}
 	return r.store.FindGroups(ctx, resolved)
 }

@@ -84,7 +84,7 @@ func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selecti
 		if err := fn(w); err != nil {
 			return err
 		}
-		if err := w.flush(); err != nil {
+		if err := w.flush(sel); err != nil {
 			return err
 		}
 		out = w.out
@@ -97,18 +97,14 @@ func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selecti
 }
 
 // flush writes what was gathered: counters and versions of the groups touched, and the change rows.
-func (w *write) flush() error {
-	if len(w.touched) > 0 {
-		ts := make([]db.Touched, 0, len(w.touched))
-		for _, t := range w.touched {
-			ts = append(ts, *t)
-		}
-		slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
-		if err := w.store.TouchGroups(w.ctx, ts); err != nil {
-			return err
-		}
+func (w *write) flush(sel Selection) error {
+	ts := make([]db.Touched, 0, len(w.touched))
+	for _, t := range w.touched {
+		ts = append(ts, *t)
 	}
-	return w.store.AppendChanges(w.ctx, w.out.changes)
+	slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
+	told := slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" })
+	return w.store.Record(w.ctx, ts, w.out.changes, told)
 }
 
 // touch counts members and admins in or out of a group; any touch makes a new version of it.
@@ -124,22 +120,27 @@ func (w *write) touch(group uuid.UUID, members, admins int) {
 
 // change gathers a row of the change log. group and user say what it is about; either may be nil.
 func (w *write) change(kind ChangeKind, group *db.Group, user *db.User, before, after any) error {
-	c := db.Change{Kind: string(kind), Actor: w.by.actor(), Via: string(w.by.Via), RequestID: w.by.RequestID}
+	b, err := image(before)
+	if err != nil {
+		return err
+	}
+	a, err := image(after)
+	if err != nil {
+		return err
+	}
+	w.log(kind, group, user, b, a)
+	return nil
+}
+
+func (w *write) log(kind ChangeKind, group *db.Group, user *db.User, before, after []byte) {
+	c := db.Change{Kind: string(kind), Actor: w.by.actor(), Via: string(w.by.Via), RequestID: w.by.RequestID, Before: before, After: after}
 	if group != nil {
 		c.GroupID, c.GroupName = &group.ID, &group.Name
 	}
 	if user != nil {
 		c.UserID, c.Username = &user.ID, &user.Username
 	}
-	var err error
-	if c.Before, err = image(before); err != nil {
-		return err
-	}
-	if c.After, err = image(after); err != nil {
-		return err
-	}
 	w.out.changes = append(w.out.changes, c)
-	return nil
 }
 
 // image is a before or after image; nil for none.
@@ -198,7 +199,12 @@ func (w *write) followOutcomes(l Link) error {
 		}
 		return nil
 	}
-	os := mapped(w.out.Outcomes, func(o *MemberOutcome) *MemberOutcome { c := *o; return &c })
+	copies := make([]MemberOutcome, len(w.out.Outcomes))
+	os := make([]*MemberOutcome, len(copies))
+	for i, o := range w.out.Outcomes {
+		copies[i] = *o
+		os[i] = &copies[i]
+	}
 	w.out.set(l.Key, os)
 	for _, inner := range l.Select.Links {
 		to := one("", func(o *MemberOutcome) *uuid.UUID { return o.userID }, users, nil)
@@ -212,18 +218,13 @@ func (w *write) followOutcomes(l Link) error {
 // lockGroup finds, locks and reads the group that a write is on, and authorises the caller on the locked row. A group that the
 // caller may not see is NOT_FOUND; behind the doors that refuse first, FORBIDDEN.
 func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db.Group, error) {
-	ids, err := w.findGroups(w.ctx, "input.group", true, []GroupRef{ref})
+	g, err := w.lockOne("input.group", ref)
 	if err != nil {
 		return nil, err
 	}
-	gs, err := w.lockGroups(ids)
-	if err != nil {
-		return nil, err
-	}
-	if len(gs) == 0 {
+	if g == nil {
 		return nil, w.hidden(op)
 	}
-	g := gs[0]
 	if err := w.authorise(g, op); err != nil {
 		return nil, err
 	}
@@ -235,15 +236,29 @@ func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db
 	return g, nil
 }
 
-// lockGroups locks the groups, then reads them as they are under the lock, in the order of their ids.
+// lockOne finds, locks and reads one group; nil if there is none.
+func (w *write) lockOne(field string, ref GroupRef) (*db.Group, error) {
+	resolved, err := ref.resolve(field)
+	if err != nil {
+		return nil, err
+	}
+	id, err := w.store.TakeTurn(w.ctx, db.GroupIs(resolved))
+	if err != nil || id == uuid.Nil {
+		return nil, err
+	}
+	gs, err := w.store.LockGroups(w.ctx, []uuid.UUID{id}, w.by.viewer())
+	if err != nil || len(gs) == 0 {
+		return nil, err
+	}
+	return gs[0], nil
+}
+
+// lockGroups locks the groups and reads them as they are under the lock, in the order of their ids.
 func (w *write) lockGroups(ids []uuid.UUID) ([]*db.Group, error) {
 	if err := w.store.TakeTurns(w.ctx, ids); err != nil {
 		return nil, err
 	}
-	if err := w.store.LockGroups(w.ctx, ids); err != nil {
-		return nil, err
-	}
-	return w.lockedGroups(ids)
+	return w.store.LockGroups(w.ctx, ids, w.by.viewer())
 }
 
 // lockedGroups reads groups that are locked.

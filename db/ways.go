@@ -1,0 +1,82 @@
+package db
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// way is one way in which references name rows: what it is called, its type, the condition on which r names a row so, and what each
+// reference says; "" where it goes another way.
+type way struct {
+	name, typ, is string
+	values        []string // nil: no reference goes this way
+	n             int
+}
+
+// waysFor are all ways of n references.
+func waysFor(n int, ws ...way) []way {
+	for i := range ws {
+		ws[i].n = n
+	}
+	return ws
+}
+
+func (w *way) put(i int, value string) {
+	if value == "" {
+		return
+	}
+	if w.values == nil {
+		w.values = make([]string, w.n)
+	}
+	w.values[i] = value
+}
+
+// allWays are the arguments of a statement that knows every way.
+func allWays(ws []way) []any {
+	args := make([]any, len(ws))
+	for i, w := range ws {
+		if w.values == nil {
+			w.values = make([]string, w.n)
+		}
+		args[i] = nullable(w.values)
+	}
+	return args
+}
+
+// findBy writes a statement that finds the rows which references name: the place of the reference, and the columns. It knows the ways
+// that are used and no other, since each costs a look for every reference. "" if the references name nothing.
+func findBy(ws []way, table, columns string) (string, []any) {
+	var lists, names, finds []string
+	var args []any
+	for _, w := range ws {
+		if w.values == nil {
+			continue
+		}
+		args = append(args, nullable(w.values))
+		lists = append(lists, "$"+strconv.Itoa(len(args))+"::"+w.typ+"[]")
+		names = append(names, w.name)
+		finds = append(finds, "(SELECT "+columns+" FROM "+table+" WHERE "+w.is+" OFFSET 0)")
+	}
+	if len(args) == 0 {
+		return "", nil
+	}
+	return "SELECT r.ord, f.* FROM unnest(" + strings.Join(lists, ", ") + ") WITH ORDINALITY r(" + strings.Join(names, ", ") +
+		", ord) CROSS JOIN LATERAL (" + strings.Join(finds, " UNION ALL ") + ") f", args
+}
+
+// uuidKey and numberKey spell a name that is absent if it is zero.
+func uuidKey(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+func numberKey(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return intKey(n)
+}
