@@ -1,8 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -171,11 +173,17 @@ const turnOfGroup = "(get_byte(uuid_send(g.id), 14) << 8 | get_byte(uuid_send(g.
 
 // TakeTurn takes the turn of the one group for which a condition holds, and names the group; the nil UUID if there is none.
 func (s *Store) TakeTurn(ctx context.Context, is Cond) (uuid.UUID, error) {
-	var id uuid.UUID
-	var void any
-	_, err := s.queryRow(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+") FROM groups g WHERE "+is.text),
-		is.args, &id, &void)
-	return id, err
+	where, id, ok := And(s.still(), is), uuid.Nil, false
+	err := s.rows(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+")::text FROM groups g WHERE "+where.text),
+		where.args, func(values []driver.Value) error {
+			ok = true
+			return assign(&id, values[0])
+		})
+	if err != nil || !ok {
+		return uuid.Nil, cmp.Or(err, s.Compare(ctx))
+	}
+	s.found()
+	return id, nil
 }
 
 // writtenNames are the columns that LockGroups reads.

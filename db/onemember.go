@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql/driver"
 	"slices"
 	"time"
 
@@ -55,7 +56,8 @@ func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write 
 			CASE WHEN ` + done + ` THEN false ELSE pg_try_advisory_xact_lock(` + intKey(turnLock) + `, ` + turnOfGroup + `) END AS turn
 		FROM groups g CROSS JOIN users u LEFT JOIN members m ON m.group_id = g.id AND m.user_id = u.id
 		WHERE m.expires_at IS NULL AND `)
-	w.add(m.Where.text, m.Where.args...)
+	where := And(s.still(), m.Where)
+	w.add(where.text, where.args...)
 	w.add(`), held AS (
 		SELECT g.id FROM groups g JOIN seen s ON s.id = g.id AND s.version = g.version WHERE s.turn FOR NO KEY UPDATE OF g
 	), written AS (`)
@@ -120,9 +122,16 @@ func (s *Store) oneWritten(ctx context.Context, text string, args []any) (OneWri
 	var at *time.Time
 	u := &one.User
 	dest := append(destsOf(Groups, seenNames, &one.Group), &u.ID, &u.Number, &u.Username, &u.UsernameKey, &done, &turn, xid{&one.Log.Tx}, &seq, &at)
-	ok, err := s.queryRow(ctx, text, args, dest...)
-	if ok && err == nil && !done {
-		one.Changed, one.Log.Seq, one.Log.At = true, *seq, *at
+	ok := false
+	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+		ok = true
+		return assignAll(dest, values)
+	})
+	if ok && err == nil {
+		s.found()
+		if one.Changed = !done; one.Changed {
+			one.Log.Seq, one.Log.At = *seq, *at
+		}
 	}
 	return one, ok && err == nil, err
 }

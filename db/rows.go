@@ -95,6 +95,16 @@ func namedValues(args []any) ([]driver.NamedValue, error) {
 	return named, nil
 }
 
+// assignAll puts a row's values where its columns belong.
+func assignAll(dest []any, values []driver.Value) error {
+	for i, d := range dest {
+		if err := assign(d, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // assign puts a value of the driver's where a column belongs.
 func assign(dest any, v driver.Value) error {
 	switch d := dest.(type) {
@@ -125,6 +135,15 @@ func assign(dest any, v driver.Value) error {
 	case *int64:
 		if n, ok := v.(int64); ok {
 			*d = n
+			return nil
+		}
+	case **int64:
+		switch n := v.(type) {
+		case nil:
+			*d = nil
+			return nil
+		case int64:
+			*d = &n
 			return nil
 		}
 	case *[]byte:

@@ -164,7 +164,7 @@ type Session struct {
 // whose clients authenticate once and send a session's token from then on. It ends with the token that it stands for at the
 // latest, so that no chain of sessions outlives that. Anything wrong is UNAUTHENTICATED.
 func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, secret string, life time.Duration) (*Session, error) {
-	by, err := s.Authenticate(ctx, secret)
+	by, err := s.AuthenticateNow(ctx, secret)
 	if err != nil {
 		return nil, err
 	}

@@ -302,11 +302,14 @@ func (r *Request) read(route Route) error {
 // handle runs the route, and once more for the caller found anew if it turns out that what was remembered of it no longer holds
 // (directory.ErrStale): before the first byte of the answer, and before anything was done.
 func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) error {
+	if secret == "" {
+		return route.Handle(w, r)
+	}
 	w.verify = func() error { return m.deps.Directory.Verify(r.Context(), r.By) }
 	err := route.Handle(w, r)
 	verr := w.verified()
 	switch {
-	case secret == "" || verr == nil && !directory.IsStale(err):
+	case verr == nil && !directory.IsStale(err):
 		return err
 	case verr != nil && !directory.IsStale(verr):
 		return verr
