@@ -107,14 +107,6 @@ func ChangeOfGroupWhere(group Cond) Cond {
 // CursorBefore is what a cursor holds that stands before all that a transaction wrote.
 func CursorBefore(tx uint64) []string { return []string{strconv.FormatUint(tx, 10), "0"} }
 
-// Log names the sequence of transaction ids that cursors of this database are made of, and the place below which the log is complete.
-func (s *Store) Log(ctx context.Context) (epoch string, settled uint64, err error) {
-	// A copy of the database has the setting too. It is known by its oid; one that was dumped and restored, by the row's transaction.
-	_, err = s.queryRow(ctx, `SELECT s.value || ' ' || s.xmin || ' ' || d.oid, pg_snapshot_xmin(pg_current_snapshot())::text
-		FROM settings s, pg_database d WHERE s.key = 'epoch' AND d.datname = current_database()`, nil, &epoch, xid{&settled})
-	return epoch, settled, err
-}
-
 // Record moves the counters of the groups that a write touched, makes each a new version, and writes the write's changes to the log:
 // one statement. If the changes' place and time are wanted, it fills them in.
 func (s *Store) Record(ctx context.Context, ts []Touched, cs []Change, placed bool) error {

@@ -114,6 +114,13 @@ type Credential struct {
 	Epoch   int64         // of the authority table
 }
 
+// What a token and its owner are, without what is told for the one that presents it alone.
+const (
+	credentialFields = tokenFields + `, u.username, coalesce(u.roles, '{}'), t.revoked_at IS NOT NULL OR p.revoked_at IS NOT NULL,
+		coalesce(t.expires_at <= now(), false) OR coalesce(p.expires_at <= now(), false)`
+	credentialJoins = `LEFT JOIN users u ON u.id = t.user_id LEFT JOIN tokens p ON p.id = t.parent_id`
+)
+
 // FindCredential finds the token of a hash, or of one that was rotated away and still lives; false if there is none.
 func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bool, error) {
 	var c Credential
@@ -121,13 +128,11 @@ func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bo
 	var roles []string
 	var left, unused int64
 	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &left, &unused, &c.Epoch)
-	ok, err := s.queryRow(ctx, "SELECT "+tokenFields+`, u.username, coalesce(u.roles, '{}'),
-			t.revoked_at IS NOT NULL OR p.revoked_at IS NOT NULL,
-			coalesce(t.expires_at <= now(), false) OR coalesce(p.expires_at <= now(), false),
+	ok, err := s.queryRow(ctx, "SELECT "+credentialFields+`,
 			coalesce((extract(epoch FROM least(t.expires_at, p.expires_at, CASE WHEN t.hash <> $1::bytea THEN t.previous_until END) - now()) * 1e6)::bigint, -1),
 			coalesce((extract(epoch FROM now() - t.last_used_at) * 1e6)::bigint, -1),
 			`+epochNow+`
-		FROM tokens t LEFT JOIN users u ON u.id = t.user_id LEFT JOIN tokens p ON p.id = t.parent_id
+		FROM tokens t `+credentialJoins+`
 		WHERE t.hash = $1::bytea OR (t.previous_hash = $1::bytea AND t.previous_until > now())`, []any{hash}, dest...)
 	if username != nil {
 		c.User = &User{ID: *c.UserID, Username: *username, Roles: roles}

@@ -37,6 +37,7 @@ type CallerToken struct {
 	Until  *time.Time // when it ends; nil for never
 
 	root uuid.UUID // the token itself, or of a session the token that it stands for
+	hash []byte    // of the secret presented: what a caller who stays is authenticated by again
 }
 
 // System is the caller for what Roster does by itself: imports, seeds, sweeps. It may do everything.

@@ -86,7 +86,7 @@ func (s *Service) find(ctx context.Context, hash []byte, now time.Time) (Caller,
 	case !ok || c.Revoked || c.Expired:
 		return Caller{}, wrongSecret
 	}
-	known := &credential{by: callerOf(c), epoch: c.Epoch}
+	known := &credential{by: callerOf(c, hash), epoch: c.Epoch}
 	if c.Left >= 0 {
 		known.until = now.Add(c.Left) // now is before Postgres looked, so that we are early rather than late
 	}
@@ -102,8 +102,10 @@ func (s *Service) find(ctx context.Context, hash []byte, now time.Time) (Caller,
 	return by, nil
 }
 
-func callerOf(c db.Credential) Caller {
-	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt, root: or(c.ParentID, c.ID)}}
+// callerOf is who comes with a token.
+func callerOf(c db.Credential, hash []byte) Caller {
+	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt,
+		root: or(c.ParentID, c.ID), hash: hash}}
 	if c.User != nil {
 		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
 		by.Roles = rolesOf(c.User.Roles)

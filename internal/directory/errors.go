@@ -21,12 +21,13 @@ const (
 	LastAdmin       Code = "LAST_ADMIN"        // the group would be left without an admin
 	LimitExceeded   Code = "LIMIT_EXCEEDED"    // more than a limit allows, the caller's own atMost included
 	TooManyRequests Code = "TOO_MANY_REQUESTS" // the caller has used up its rate
+	ResyncRequired  Code = "RESYNC_REQUIRED"   // a cursor of the change log that there is no going on from; Cursor is where to start anew
 	Unavailable     Code = "UNAVAILABLE"       // Postgres is away or too slow; the same request may succeed later
 	Internal        Code = "INTERNAL"          // a bug; the cause is in the log
 )
 
 // Codes are all codes, for the tests that walk every door's table.
-var Codes = []Code{Unauthenticated, Forbidden, NotFound, Invalid, Conflict, LastAdmin, LimitExceeded, TooManyRequests, Unavailable, Internal}
+var Codes = []Code{Unauthenticated, Forbidden, NotFound, Invalid, Conflict, LastAdmin, LimitExceeded, TooManyRequests, ResyncRequired, Unavailable, Internal}
 
 // Error is what every method of this package fails with. Message is written for the person who sent the request and holds
 // nothing secret; the cause, if any, is for the log.
@@ -35,6 +36,7 @@ type Error struct {
 	Message string
 	Field   string // path of the input field at fault, such as "input.users[2].username"; "" if it is none
 	Version int    // with Conflict on expectedVersion: the version that there is
+	Cursor  string // with an error that ends a feed of changes: where to go on from
 	Cause   error
 }
 

@@ -48,3 +48,30 @@ func (s *Service) AddMembersOrdinarily(ctx context.Context, by Caller, in AddMem
 func (s *Service) RemoveMembersOrdinarily(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
 	return s.removeMembers(ctx, by, in, sel)
 }
+
+// Attach reads a stream to the end of the log, so that what comes is in its queue.
+func (st *Stream) Attach(ctx context.Context) {
+	for !st.past && ctx.Err() == nil {
+		_, _ = st.history(ctx)
+	}
+}
+
+// Taken is what a stream that is attached has in its queue.
+func (st *Stream) Taken() []*Change {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.queue
+}
+
+// AwaitRead waits until the reader of the feed has handed out the change of that place.
+func (s *Service) AwaitRead(ctx context.Context, tx uint64, seq int64) {
+	for ctx.Err() == nil {
+		s.feed.mu.Lock()
+		there := s.feed.at.Tx > tx || s.feed.at.Tx == tx && s.feed.at.Seq >= seq
+		s.feed.mu.Unlock()
+		if there {
+			return
+		}
+		pause(ctx, feedGap)
+	}
+}

@@ -190,7 +190,7 @@ func TestFeedWaits(t *testing.T) {
 	}
 }
 
-// TestFeedCursors: a cursor as old as the log goes on working, one of nothing is the beginning, and one of another database is none.
+// TestFeedCursors: a cursor as old as the log goes on working, one of nothing is the beginning, and one of another database asks for a new start.
 func TestFeedCursors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -216,7 +216,7 @@ func TestFeedCursors(t *testing.T) {
 	n := 1
 	for _, cursor := range []*string{beginning, &end} {
 		_, err := other.Changes(t.Context(), directory.System(), directory.Page{Rows: true, PageArgs: directory.PageArgs{First: &n, After: cursor}}, wantedOfChanges)
-		if failure(err) != directory.Invalid {
+		if failure(err) != directory.ResyncRequired {
 			t.Errorf("another database takes the cursor: %v", err)
 		}
 	}

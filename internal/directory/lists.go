@@ -126,9 +126,8 @@ func rootChanges(ctx context.Context, r *reader, p Page) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
-	epoch, settled, err := r.store.Log(ctx)
-	return list{name: "changes", epoch: " " + epoch, filter: filter, order: byLog, visible: db.And(db.ChangeSettled, changesWhere(r.by)),
-		resume: db.CursorBefore(settled)}, err
+	log, err := r.store.Log(ctx)
+	return list{name: "changes", log: &changeLog{log}, filter: filter, order: byLog, visible: db.And(db.ChangeSettled, changesWhere(r.by))}, err
 }
 
 func (l list) filtered(p Page, filter func(any) (db.Cond, error), order func(any, string) ([]db.Order, error), byDefault string) (list, error) {

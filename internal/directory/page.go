@@ -140,15 +140,15 @@ const noCursor = "This is not a cursor of this list."
 // resume gives an empty page of the change log the cursor to go on from: the one it was asked with, or else where the log was
 // complete before the page was read; for a page of none, its beginning.
 func (i *PageInfo) resume(w window, l list, print uint64) {
-	if l.resume == nil || i.EndCursor != nil {
+	if l.log == nil || i.EndCursor != nil {
 		return
 	}
 	if i.EndCursor = w.after; w.after == nil {
-		at := l.resume
+		at := db.Place{Tx: l.log.Settled}
 		if w.limit == 0 && !w.all {
-			at = db.CursorBefore(0)
+			at = l.log.Horizon
 		}
-		end := encodeCursor(print, at)
+		end := l.log.cursor(at, print)
 		i.EndCursor = &end
 	}
 }
@@ -158,11 +158,12 @@ type places[R any] struct {
 	table *db.Table[R]
 	order []db.Order
 	print uint64
+	tag   []string // of the change log
 	at    []string // of the row at hand
 }
 
 func (p *places[R]) cursor(row *R) string {
-	p.at = db.AppendCursor(p.at[:0], p.table, p.order, row)
+	p.at = append(db.AppendCursor(p.at[:0], p.table, p.order, row), p.tag...)
 	return encodeCursor(p.print, p.at)
 }
 

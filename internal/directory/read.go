@@ -132,8 +132,7 @@ type list struct {
 	visible db.Cond // the caller's
 	order   []db.Order
 	total   func(i int) (int, error) // the kept total of the list of parent i, if one is kept
-	epoch   string                   // for the change log: what its cursors are bound to beside order and filter
-	resume  []string                 // for the change log: where to go on from after an empty page; read before the page
+	log     *changeLog               // for the change log: its state before the page is read
 }
 
 // pages reads a page of a list for each parent: one statement for the rows and one for the totals, if they are wanted.
@@ -145,7 +144,7 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 	if w.all, w.cursors = p.All, p.Cursors; p.size > 0 {
 		w.limit = p.size
 	}
-	print := fingerprint(l.name+l.epoch, l.order, l.filter)
+	print := fingerprint(l.name, l.order, l.filter)
 	q := db.List{Of: l.of, Parents: l.parents, Viewer: r.by.viewer(), Where: db.And(l.filter, l.visible), Order: l.order,
 		Backward: w.backward, Limit: w.limit}
 	for _, c := range []struct {
@@ -154,14 +153,23 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 		at    *[]string
 	}{{"after", w.after, &q.After}, {"before", w.before, &q.Before}} {
 		if c.text != nil {
-			if *c.at, err = decodeCursor(c.field, *c.text, print, len(l.order)+1); err != nil {
+			if *c.at, err = decodeCursor(c.field, *c.text, print, len(l.order)+1+len(l.log.tag())); err != nil {
 				return nil, err
 			}
 		}
 	}
+	if q.After, err = l.log.enter(q.After, print); err != nil {
+		return nil, err
+	}
+	if q.After != nil && l.log != nil {
+		q.Where = db.And(q.Where, l.log.from(q.After))
+	}
 	conns := newConnections[O](max(1, len(l.parents)))
 	if p.Rows {
-		if err := k.rows(ctx, r, q, w, print, sel, conns); err != nil {
+		if err := k.rows(ctx, r, l, q, w, print, sel, conns); err != nil {
+			return nil, err
+		}
+		if err := l.log.check(ctx, r.store, q.After, print); err != nil {
 			return nil, err
 		}
 		for _, c := range conns {
@@ -176,7 +184,7 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 	return conns, nil
 }
 
-func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, print uint64, sel Selection, conns []*Connection[O]) error {
+func (k *kind[R, O]) rows(ctx context.Context, r *reader, l list, q db.List, w window, print uint64, sel Selection, conns []*Connection[O]) error {
 	var err error
 	if q.Columns, err = k.columns(r, sel); err != nil {
 		return err
@@ -196,7 +204,7 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, q db.List, w window, p
 	}
 	nodes := k.objects(r, parts)
 	edges := edgesOf(nodes)
-	at := places[R]{table: k.table, order: q.Order, print: print}
+	at := places[R]{table: k.table, order: q.Order, print: print, tag: l.log.tag()}
 	from := 0
 	for i, part := range parts {
 		c, to := conns[i], from+len(part.Rows)

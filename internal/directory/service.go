@@ -17,6 +17,7 @@ type Service struct {
 	kinds *kinds
 	key   []byte // of token hashes
 	known *credentials
+	feed  *feed
 }
 
 // Config is what a Service is made of.
@@ -24,11 +25,17 @@ type Config struct {
 	Store *db.Store
 	// TokenKey keys the hashes of tokens. Whoever has neither it nor a token can do nothing with a copy of the database.
 	TokenKey []byte
+	// FeedBacklog is how many changes a stream of the feed may be behind before it is ended; 0: DefaultFeedBacklog.
+	FeedBacklog int
+	// OnFeedError, if set, hears why the change log could not be read; once, until it can be read again.
+	OnFeedError func(error)
 }
 
 // New makes a Service.
 func New(c Config) *Service {
-	return &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey, known: newCredentials()}
+	s := &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey, known: newCredentials()}
+	s.feed = newFeed(s, c)
+	return s
 }
 
 // Payload is what every write answers: what became of it, in a form that selections are read of.
@@ -92,6 +99,9 @@ func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selecti
 	})
 	if err != nil {
 		return nil, explain(err)
+	}
+	if !dryRun && len(out.changes) > 0 {
+		s.feed.committed()
 	}
 	return out, nil
 }

@@ -19,6 +19,7 @@ import (
 type world struct {
 	*directory.Service
 	t    testing.TB
+	url  string
 	beam *sql.DB
 }
 
@@ -37,7 +38,7 @@ func newWorldWith(t testing.TB, o db.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = beam.Close() })
-	return &world{Service: rostertest.DirectoryOn(t, store), t: t, beam: beam}
+	return &world{Service: rostertest.DirectoryOn(t, store), t: t, url: o.URL, beam: beam}
 }
 
 // root is the first administrator through GraphQL.

@@ -43,28 +43,28 @@ func codes(statuses ...int) map[directory.Code]int {
 
 var systems = map[string]system{
 	"cds": {
-		statuses: codes(401, 403, 404, 400, 409, 400, 400, 503, 503, 500), required: []string{"id", "message", "data", "uuid"}, message: "message",
+		statuses: codes(401, 403, 404, 400, 409, 400, 400, 503, 400, 503, 500), required: []string{"id", "message", "data", "uuid"}, message: "message",
 		exceptions: map[string]int{"INVALID by.name": 404, "INVALID input.group": 404, "INVALID input.group.name": 404, "INVALID input.users[2].username": 404},
 		noRoute:    [2]int{404, 404}, paths: map[string]string{"/group/a/b/c/d/e": "GET", "/group/public": "DELETE", "/group": "PATCH", "/group/": "GET"},
 		own: "/group/x", jsonType: "application/json",
 	},
 	"entrust": {
-		statuses: codes(401, 403, 404, 400, 409, 409, 400, 429, 503, 500), required: []string{"errorCode", "errorMessage", "parameters"}, message: "errorMessage",
+		statuses: codes(401, 403, 404, 400, 409, 409, 400, 429, 400, 503, 500), required: []string{"errorCode", "errorMessage", "parameters"}, message: "errorMessage",
 		noRoute: [2]int{404, 405}, paths: map[string]string{"/api/web/v1/nothing": "GET", "/api/web/v1/groups": "DELETE", "/api/web/v1/groupspaged": "GET"},
 		own: "/api/web/v1/x", jsonType: "application/json",
 	},
 	"authress": {
-		statuses: codes(401, 403, 404, 400, 409, 409, 413, 429, 503, 500), required: []string{"title"}, optional: []string{"errorCode", "errorId"}, message: "title",
+		statuses: codes(401, 403, 404, 400, 409, 409, 413, 429, 400, 503, 500), required: []string{"title"}, optional: []string{"errorCode", "errorId"}, message: "title",
 		exceptions: map[string]int{"CONFLICT unmodifiedSince": 412}, noRoute: [2]int{404, 404}, bare: true, paths: map[string]string{"/v1/nothing": "GET", "/v1/groups": "DELETE", "/v1/groups/": "GET"},
 		own: "/v1/x", jsonType: "application/json",
 	},
 	"d4science": {
-		statuses: codes(401, 403, 406, 406, 406, 406, 413, 429, 503, 500), required: []string{"id", "message", "exceptionClass", "encodedTrace"}, message: "message",
+		statuses: codes(401, 403, 406, 406, 406, 406, 413, 429, 406, 503, 500), required: []string{"id", "message", "exceptionClass", "encodedTrace"}, message: "message",
 		exceptions: map[string]int{"INVALID contentType": 415}, noRoute: [2]int{404, 405}, text: true, paths: map[string]string{"/workspace/nothing": "GET", "/storagehub": "GET", "/groups": "DELETE", "/groups/a/users": "POST"},
 		own: "/groups/x", jsonType: "application/json",
 	},
 	"enterprisetester": {
-		statuses: codes(401, 403, 404, 403, 403, 403, 403, 429, 503, 500), required: []string{"Message"}, message: "Message",
+		statuses: codes(401, 403, 404, 403, 403, 403, 403, 429, 403, 503, 500), required: []string{"Message"}, message: "Message",
 		noRoute: [2]int{404, 405}, paths: map[string]string{"/api": "GET", "/api/projects": "GET", "/api/groups": "PATCH"},
 		own: "/api/x", jsonType: "application/json; charset=utf-8",
 	},

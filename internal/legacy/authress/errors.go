@@ -30,6 +30,7 @@ var statuses = map[directory.Code]struct {
 	directory.LastAdmin:       {http.StatusConflict, "LastAdmin"},
 	directory.LimitExceeded:   {http.StatusRequestEntityTooLarge, "PayloadTooLarge"},
 	directory.TooManyRequests: {http.StatusTooManyRequests, "TooManyRequests"},
+	directory.ResyncRequired:  {http.StatusBadRequest, "InvalidRequest"},
 	directory.Unavailable:     {http.StatusServiceUnavailable, "ServiceUnavailable"},
 	directory.Internal:        {http.StatusInternalServerError, ""},
 }

@@ -23,7 +23,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	}{
 		directory.Unauthenticated: {401, "Unauthorized"}, directory.Forbidden: {403, "Forbidden"}, directory.NotFound: {404, "NotFound"},
 		directory.Invalid: {400, "InvalidRequest"}, directory.Conflict: {409, "Conflict"}, directory.LastAdmin: {409, "LastAdmin"},
-		directory.LimitExceeded: {413, "PayloadTooLarge"}, directory.TooManyRequests: {429, "TooManyRequests"},
+		directory.LimitExceeded: {413, "PayloadTooLarge"}, directory.TooManyRequests: {429, "TooManyRequests"}, directory.ResyncRequired: {400, "InvalidRequest"},
 		directory.Unavailable: {503, "ServiceUnavailable"}, directory.Internal: {500, ""},
 	}
 	door := authress.New(nil)

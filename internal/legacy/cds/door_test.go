@@ -73,7 +73,7 @@ func TestErrors(t *testing.T) {
 	byCode := map[directory.Code][2]int{ // status, id
 		directory.Unauthenticated: {401, 10}, directory.Forbidden: {403, 11}, directory.NotFound: {404, 20}, directory.Invalid: {400, 74},
 		directory.Conflict: {409, 33}, directory.LastAdmin: {400, 34}, directory.LimitExceeded: {400, 74},
-		directory.TooManyRequests: {503, 60}, directory.Unavailable: {503, 60}, directory.Internal: {500, 1},
+		directory.TooManyRequests: {503, 60}, directory.ResyncRequired: {400, 74}, directory.Unavailable: {503, 60}, directory.Internal: {500, 1},
 	}
 	for _, code := range directory.Codes {
 		want, ok := byCode[code]

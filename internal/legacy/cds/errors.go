@@ -72,6 +72,7 @@ var table = []row{
 	{directory.Invalid, "", "", wrongRequest},
 	{directory.LimitExceeded, "", "", wrongRequest},
 	{directory.TooManyRequests, "", "", unavailable},
+	{directory.ResyncRequired, "", "", wrongRequest},
 	{directory.Unavailable, "", "", unavailable},
 	{directory.Internal, "", "", internalError},
 }

@@ -31,6 +31,7 @@ var statuses = map[directory.Code]int{
 	directory.LastAdmin:       http.StatusNotAcceptable,
 	directory.LimitExceeded:   http.StatusRequestEntityTooLarge,
 	directory.TooManyRequests: http.StatusTooManyRequests,
+	directory.ResyncRequired:  http.StatusNotAcceptable,
 	directory.Unavailable:     http.StatusServiceUnavailable,
 	directory.Internal:        http.StatusInternalServerError,
 }

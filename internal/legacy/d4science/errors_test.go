@@ -34,7 +34,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	want := map[directory.Code]int{
 		directory.Unauthenticated: 401, directory.Forbidden: 403, directory.NotFound: 406, directory.Invalid: 406, directory.Conflict: 406,
-		directory.LastAdmin: 406, directory.LimitExceeded: 413, directory.TooManyRequests: 429, directory.Unavailable: 503, directory.Internal: 500,
+		directory.LastAdmin: 406, directory.LimitExceeded: 413, directory.TooManyRequests: 429, directory.ResyncRequired: 406, directory.Unavailable: 503, directory.Internal: 500,
 	}
 	door := d4science.New(nil)
 	for _, code := range directory.Codes {

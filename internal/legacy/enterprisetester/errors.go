@@ -20,6 +20,7 @@ var statuses = map[directory.Code]int{
 	directory.LastAdmin:       http.StatusForbidden,
 	directory.LimitExceeded:   http.StatusForbidden,
 	directory.TooManyRequests: http.StatusTooManyRequests,
+	directory.ResyncRequired:  http.StatusForbidden,
 	directory.Unavailable:     http.StatusServiceUnavailable,
 	directory.Internal:        http.StatusInternalServerError,
 }

@@ -19,7 +19,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	want := map[directory.Code]int{
 		directory.Unauthenticated: 401, directory.Forbidden: 403, directory.NotFound: 404, directory.Invalid: 403, directory.Conflict: 403,
-		directory.LastAdmin: 403, directory.LimitExceeded: 403, directory.TooManyRequests: 429, directory.Unavailable: 503, directory.Internal: 500,
+		directory.LastAdmin: 403, directory.LimitExceeded: 403, directory.TooManyRequests: 429, directory.ResyncRequired: 403, directory.Unavailable: 503, directory.Internal: 500,
 	}
 	door := enterprisetester.New(nil)
 	for _, code := range directory.Codes {

@@ -23,6 +23,7 @@ var answers = map[directory.Code]struct {
 	directory.LastAdmin:       {http.StatusConflict, "last_admin"},
 	directory.LimitExceeded:   {http.StatusBadRequest, "limit_exceeded"},
 	directory.TooManyRequests: {http.StatusTooManyRequests, "too_many_requests"},
+	directory.ResyncRequired:  {http.StatusBadRequest, "resync_required"},
 	directory.Unavailable:     {http.StatusServiceUnavailable, "service_unavailable"},
 	directory.Internal:        {http.StatusInternalServerError, "internal_error"},
 }

@@ -20,7 +20,7 @@ func TestEveryCodeHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	want := map[directory.Code]int{
 		directory.Unauthenticated: 401, directory.Forbidden: 403, directory.NotFound: 404, directory.Invalid: 400, directory.Conflict: 409,
-		directory.LastAdmin: 409, directory.LimitExceeded: 400, directory.TooManyRequests: 429, directory.Unavailable: 503, directory.Internal: 500,
+		directory.LastAdmin: 409, directory.LimitExceeded: 400, directory.TooManyRequests: 429, directory.ResyncRequired: 400, directory.Unavailable: 503, directory.Internal: 500,
 	}
 	door := entrust.New(nil)
 	for _, code := range directory.Codes {

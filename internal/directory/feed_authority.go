@@ -1,0 +1,84 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"roster/db"
+)
+
+// endsAuthority are the kinds of change after which a caller may be another, or nobody.
+var endsAuthority = []ChangeKind{ChangeKindTokenRotated, ChangeKindTokenRevoked, ChangeKindUserUpdated, ChangeKindUserDeleted, ChangeKindGroupDeleted}
+
+// StillValid authenticates a caller who stays anew. Codes: UNAUTHENTICATED.
+func (s *Service) StillValid(ctx context.Context, by Caller) (Caller, error) {
+	again, err := s.stillValid(ctx, []Caller{by})
+	if err != nil {
+		return Caller{}, err
+	}
+	if !again[0].Known() {
+		return Caller{}, wrongSecret
+	}
+	return again[0], nil
+}
+
+// stillValid authenticates callers anew, all in one statement: for each who it is now, nobody if the token has ended. A caller who came
+// without a token is who it was.
+func (s *Service) stillValid(ctx context.Context, callers []Caller) ([]Caller, error) {
+	again := slices.Clone(callers)
+	var hashes [][]byte
+	places := map[string][]int{}
+	for i, by := range callers {
+		if by.Token == nil || by.Token.hash == nil {
+			continue
+		}
+		h := string(by.Token.hash)
+		if places[h] == nil {
+			hashes = append(hashes, by.Token.hash)
+		}
+		places[h] = append(places[h], i)
+	}
+	found, err := s.store.FindCredentials(ctx, hashes)
+	if err != nil {
+		return nil, err
+	}
+	for n, c := range found {
+		var now Caller
+		if c != nil && !c.Revoked && !c.Expired {
+			now = callerOf(*c, hashes[n])
+		}
+		for _, i := range places[string(hashes[n])] {
+			again[i] = now
+			again[i].Via, again[i].RequestID = callers[i].Via, callers[i].RequestID
+		}
+	}
+	return again, nil
+}
+
+// authenticate looks from time to time who the callers of the streams are now, and at once if one of the changes may have made another
+// of them. Streams of those who are nobody any more end.
+func (r *feedReader) authenticate(ctx context.Context, cs []db.Change) error {
+	due := time.Since(r.checked) > feedRecheck || slices.ContainsFunc(cs, func(c db.Change) bool {
+		return slices.Contains(endsAuthority, ChangeKind(c.Kind))
+	})
+	if !due {
+		return nil
+	}
+	r.mu.Lock()
+	streams := make([]*Stream, 0, len(r.streams))
+	for st := range r.streams {
+		streams = append(streams, st)
+	}
+	r.mu.Unlock()
+	now := time.Now()
+	again, err := r.s.stillValid(ctx, mapped(streams, (*Stream).caller))
+	if err != nil {
+		return err
+	}
+	for i, st := range streams {
+		st.become(again[i])
+	}
+	r.checked = now
+	return nil
+}
