@@ -83,7 +83,9 @@ func (d *database) directory(ctx context.Context, c config.Config) (*directory.S
 			return nil, err
 		}
 	}
-	return directory.New(directory.Config{Store: d.store, TokenKey: key}), nil
+	return directory.New(directory.Config{Store: d.store, TokenKey: key, OnFeedError: func(err error) {
+		d.log.Warn("the change log cannot be read: streams wait", "cause", err)
+	}}), nil
 }
 
 // died says so if Postgres ends under us. Of one that is not ours, the store will tell.

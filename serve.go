@@ -25,6 +25,7 @@ import (
 const (
 	drainTime    = 20 * time.Second
 	sweepEvery   = 30 * time.Second
+	keepLogEvery = time.Minute
 	headerTime   = 10 * time.Second
 	idleTime     = 2 * time.Minute
 	maxHeader    = 64 << 10
@@ -108,6 +109,7 @@ type server struct {
 	config   config.Config
 	log      *slog.Logger
 	draining atomic.Bool
+	closing  chan struct{} // closed when draining begins: streams of changes have no end of their own
 }
 
 // serve answers until ctx is done or Postgres is gone. It has ended all that it began when it returns.
@@ -123,6 +125,8 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 		return err
 	}
 	background.Go(func() { s.sweep(sweeping) })
+	background.Go(func() { s.dir.Announce(sweeping) })
+	background.Go(func() { s.keepLog(sweeping) })
 
 	h := &http.Server{
 		Handler: routes, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
@@ -159,6 +163,7 @@ func (s *server) listen(h *http.Server, l net.Listener) error {
 // drain stops accepting and waits for the requests under way. Those that take too long are cut off.
 func (s *server) drain(ctx context.Context, h *http.Server, cutOff func()) {
 	s.draining.Store(true)
+	close(s.closing)
 	s.log.Info("ending: waiting for the requests under way")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
@@ -183,6 +188,28 @@ func (s *server) sweep(ctx context.Context) {
 		case closed > 0:
 			s.log.Info("closed expired memberships", "count", closed)
 			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// keepLog makes room in the change log ahead of time, and drops what is older than it is kept.
+func (s *server) keepLog(ctx context.Context) {
+	tick := time.NewTicker(keepLogEvery)
+	defer tick.Stop()
+	for {
+		dropped, err := s.dir.KeepChanges(ctx, s.config.ChangesRetention)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.log.Error("the change log was not looked after", "cause", err)
+		case dropped > 0:
+			s.log.Info("dropped old changes", "partitions", dropped)
 		}
 		select {
 		case <-ctx.Done():

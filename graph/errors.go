@@ -40,12 +40,15 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 		case !errors.As(err, &de) && ge != nil && ge.Extensions["code"] != nil:
 			out.Message, out.Extensions["code"] = ge.Message, ge.Extensions["code"]
 		case ge != nil && ge.Unwrap() == nil && !graphql.HasOperationContext(ctx):
-			out.Message, out.Extensions["code"] = "The body is not a GraphQL request in JSON.", directory.Invalid
+			out.Message, out.Extensions["code"] = notGraphQL, directory.Invalid
 		default:
 			e := directory.AsError(err)
 			out.Message, out.Extensions["code"] = e.Message, e.Code
 			if e.Field != "" {
 				out.Extensions["field"] = e.Field
+			}
+			if e.Cursor != "" {
+				out.Extensions["cursor"] = e.Cursor
 			}
 			if e.Version != 0 {
 				out.Extensions["version"] = e.Version
@@ -58,6 +61,8 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 		return out
 	}
 }
+
+const notGraphQL = "The body is not a GraphQL request in JSON."
 
 // recovered turns a panic into INTERNAL.
 func recovered(_ context.Context, p any) error { return fmt.Errorf("panic: %v", p) }

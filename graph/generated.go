@@ -57,6 +57,7 @@ type ResolverRoot interface {
 	RotateTokenPayload() RotateTokenPayloadResolver
 	SetMembersPayload() SetMembersPayloadResolver
 	SetUserGroupsPayload() SetUserGroupsPayloadResolver
+	Subscription() SubscriptionResolver
 	Token() TokenResolver
 	UpdateGroupPayload() UpdateGroupPayloadResolver
 	UpdateUserPayload() UpdateUserPayloadResolver
@@ -153,10 +154,11 @@ type ComplexityRoot struct {
 	}
 
 	ChangeConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges        func(childComplexity int) int
+		LatestCursor func(childComplexity int) int
+		Nodes        func(childComplexity int) int
+		PageInfo     func(childComplexity int) int
+		TotalCount   func(childComplexity int) int
 	}
 
 	ChangeEdge struct {
@@ -408,6 +410,10 @@ type ComplexityRoot struct {
 		DryRun   func(childComplexity int) int
 		Outcomes func(childComplexity int) int
 		User     func(childComplexity int) int
+	}
+
+	Subscription struct {
+		Changes func(childComplexity int, after *string, filter *directory.ChangeFilter) int
 	}
 
 	Tag struct {
@@ -668,6 +674,9 @@ type SetUserGroupsPayloadResolver interface {
 	User(ctx context.Context, obj *directory.Payload) (*directory.User, error)
 	Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.GroupOutcome, error)
 	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
+}
+type SubscriptionResolver interface {
+	Changes(ctx context.Context, after *string, filter *directory.ChangeFilter) (<-chan *directory.Edge[directory.Change], error)
 }
 type TokenResolver interface {
 	Owner(ctx context.Context, obj *directory.Token) (directory.TokenOwner, error)
@@ -1049,6 +1058,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangeConnection.Edges(childComplexity), true
+	case "ChangeConnection.latestCursor":
+		if e.ComplexityRoot.ChangeConnection.LatestCursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeConnection.LatestCursor(childComplexity), true
 	case "ChangeConnection.nodes":
 		if e.ComplexityRoot.ChangeConnection.Nodes == nil {
 			break
@@ -2223,6 +2238,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetUserGroupsPayload.User(childComplexity), true
 
+	case "Subscription.changes":
+		if e.ComplexityRoot.Subscription.Changes == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_changes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.Changes(childComplexity, args["after"].(*string), args["filter"].(*directory.ChangeFilter)), true
+
 	case "Tag.key":
 		if e.ComplexityRoot.Tag.Key == nil {
 			break
@@ -2759,6 +2786,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				Data: buf.Bytes(),
 			}
 		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
 
 	default:
 		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
@@ -2841,6 +2885,7 @@ that the server does not know, PERSISTED_QUERY_NOT_FOUND: send the document with
 schema {
   query: Query
   mutation: Mutation
+  subscription: Subscription
 }
 
 """A moment: RFC 3339 in UTC with microseconds, as 2026-11-23T09:30:00.123456Z. Any offset is accepted."""
@@ -2967,11 +3012,27 @@ type Query {
   changes(
     """How many. At most 200; 25 if absent."""
     first: Int
-    """Only what follows this cursor, which may be as old as you like."""
+    """Only what follows this cursor. RESYNC_REQUIRED if changes after it have been dropped for their age."""
     after: String
     """Which changes; all that you see if absent."""
     filter: ChangeFilter
   ): ChangeConnection!
+}
+
+"""What can be followed. Ask for it over a WebSocket (graphql-transport-ws) or with ` + "`" + `Accept: text/event-stream` + "`" + `."""
+type Subscription {
+  """
+  What changes, as it happens: the feed of ` + "`" + `Query.changes` + "`" + `, in the same order and with the same cursors, so that either
+  goes on where the other stopped. After a lost connection give the last cursor that you have as ` + "`" + `after` + "`" + `: no change is
+  left out and none comes twice. Without ` + "`" + `after` + "`" + ` it begins now. What you may see is decided anew for each change. The
+  stream ends with UNAUTHENTICATED when your token does, and with LIMIT_EXCEEDED when you take changes too slowly.
+  """
+  changes(
+    """Only what follows this cursor."""
+    after: String
+    """Which changes; all that you see if absent."""
+    filter: ChangeFilter
+  ): ChangeEdge!
 }
 
 """The caller."""
@@ -3698,6 +3759,12 @@ type WorkerModelEdge {
 
 """A page of a feed of changes, oldest first."""
 type ChangeConnection {
+  """
+  The place in the feed that is now: give it as ` + "`" + `after` + "`" + ` for what happens from here on. Take it before you read the lists
+  that the changes are to keep up to date.
+  """
+  latestCursor: String!
+
   """The changes of this page, each with its cursor."""
   edges: [ChangeEdge!]!
 
@@ -5454,6 +5521,8 @@ func (ec *executionContext) childFields_Change(ctx context.Context, field graphq
 
 func (ec *executionContext) childFields_ChangeConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "latestCursor":
+		return ec.fieldContext_ChangeConnection_latestCursor(ctx, field)
 	case "edges":
 		return ec.fieldContext_ChangeConnection_edges(ctx, field)
 	case "nodes":
@@ -7049,6 +7118,28 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["orderBy"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_changes_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*directory.ChangeFilter, error) {
+			return ec.unmarshalOChangeFilter2ᚖrosterᚋinternalᚋdirectoryᚐChangeFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
 	return args, nil
 }
 
@@ -8649,6 +8740,29 @@ func (ec *executionContext) _Change_after(ctx context.Context, field graphql.Col
 }
 func (ec *executionContext) fieldContext_Change_after(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Change", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _ChangeConnection_latestCursor(ctx context.Context, field graphql.CollectedField, obj *directory.Connection[directory.Change]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeConnection_latestCursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LatestCursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeConnection_latestCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeConnection", field, false, false, "String")
 }
 
 func (ec *executionContext) _ChangeConnection_edges(ctx context.Context, field graphql.CollectedField, obj *directory.Connection[directory.Change]) (ret graphql.Marshaler) {
@@ -13654,6 +13768,50 @@ func (ec *executionContext) _SetUserGroupsPayload_dryRun(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_SetUserGroupsPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SetUserGroupsPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Subscription_changes(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().Changes(ctx, fc.Args["after"].(*string), fc.Args["filter"].(*directory.ChangeFilter))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Edge[directory.Change]) graphql.Marshaler {
+			return ec.marshalNChangeEdge2ᚖrosterᚋinternalᚋdirectoryᚐEdge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_changes(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ChangeEdge(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_changes_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Tag_key(ctx context.Context, field graphql.CollectedField, obj *directory.Tag) (ret graphql.Marshaler) {
@@ -20164,6 +20322,11 @@ func (ec *executionContext) _ChangeConnection(ctx context.Context, sel ast.Selec
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ChangeConnection")
+		case "latestCursor":
+			out.Values[i] = ec._ChangeConnection_latestCursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "edges":
 			out.Values[i] = ec._ChangeConnection_edges(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -21979,6 +22142,26 @@ func (ec *executionContext) _SetUserGroupsPayload(ctx context.Context, sel ast.S
 	}
 
 	return out
+}
+
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "changes":
+		return ec._Subscription_changes(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
 }
 
 var tagImplementors = []string{"Tag"}

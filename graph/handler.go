@@ -34,10 +34,16 @@ type HandlerConfig struct {
 	AdHoc         Audience  // who may send others; "": everybody
 	Origins       []string  // of pages, beside the server's own, that may upgrade connections
 
+	// Admit, if set, is asked before each subscription and may refuse it; release is called when it has ended.
+	Admit func(directory.Caller) (release func(), err error)
+	// Closing, if set, is closed when the server is ending: then streams end, and their readers go elsewhere.
+	Closing <-chan struct{}
+
 	executor bool // leave all rendering to gqlgen's executor: what the renderer is tested against
 }
 
-// NewHandler serves GraphQL over HTTP: POST with application/json, and GET for queries alone.
+// NewHandler serves GraphQL over HTTP: POST with application/json, and GET for queries alone. Subscriptions are served over WebSockets
+// and as server-sent events.
 func NewHandler(c HandlerConfig) http.Handler {
 	if c.Limits == (Limits{}) {
 		c.Limits = Defaults()
@@ -48,6 +54,12 @@ func NewHandler(c HandlerConfig) http.Handler {
 	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), bytes: c.Limits.Document}
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory}}))
 	srv.AddTransport(transport.Options{})
+	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
+	if own.admit == nil {
+		own.admit = func(directory.Caller) (func(), error) { return func() {}, nil }
+	}
+	srv.AddTransport(sockets{own})
+	srv.AddTransport(events{own})
 	srv.AddTransport(overHTTP{})
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
 	srv.SetParserTokenLimit(maxTokens)
@@ -57,6 +69,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	srv.Use(docs)
 	srv.Use(schemaFor{c.Introspection})
 	srv.AroundOperations(c.limited)
+	srv.AroundOperations(noStreams)
 	if !c.executor {
 		srv.AroundFields(rendered)
 	}
@@ -68,6 +81,10 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), c.Limits.Timeout)
 		defer cancel()
+		whole := ctx
+		if streaming(r) {
+			whole = r.Context()
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if c.foreign(r) {
 			refuseWith(w, r, http.StatusForbidden, &directory.Error{Code: directory.Forbidden, Message: "Pages of this origin may not connect."})
@@ -96,7 +113,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, state.Refusal())
 			return
 		}
-		ctx = c.withRequest(auth.WithCaller(ctx, c.Directory, c.Issuers, secret, by), w, r)
+		ctx = c.withRequest(auth.WithCaller(whole, c.Directory, c.Issuers, secret, by), w, r)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

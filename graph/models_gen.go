@@ -9,3 +9,7 @@ type Mutation struct {
 // What can be read.
 type Query struct {
 }
+
+// What can be followed. Ask for it over a WebSocket (graphql-transport-ws) or with `Accept: text/event-stream`.
+type Subscription struct {
+}

@@ -214,6 +214,8 @@ func (r *renderer) connection(def *ast.Definition, set ast.SelectionSet) (part, 
 			cf.write = func(b []byte, c directory.AnyPage) ([]byte, bool) {
 				return strconv.AppendInt(b, int64(c.Total()), 10), true
 			}
+		case "latestCursor":
+			cf.write = func(b []byte, c directory.AnyPage) ([]byte, bool) { return appendString(b, c.Latest()), true }
 		case "pageInfo":
 			of, compiled := r.object(parsedSchema.Types["PageInfo"], f.Selections, true)
 			if ok = compiled; !ok {

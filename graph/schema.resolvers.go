@@ -355,6 +355,10 @@ func (r *setUserGroupsPayloadResolver) Changes(ctx context.Context, obj *directo
 	return linked[[]*directory.Change](ctx, obj)
 }
 
+func (r *subscriptionResolver) Changes(ctx context.Context, after *string, filter *directory.ChangeFilter) (<-chan *directory.Edge[directory.Change], error) {
+	return streamed(ctx, r.dir.Subscribe, directory.StreamArgs{After: after, Filter: filter})
+}
+
 func (r *tokenResolver) Owner(ctx context.Context, obj *directory.Token) (directory.TokenOwner, error) {
 	return linked[directory.TokenOwner](ctx, obj)
 }
@@ -485,6 +489,8 @@ func (r *Resolver) SetUserGroupsPayload() SetUserGroupsPayloadResolver {
 	return &setUserGroupsPayloadResolver{r}
 }
 
+func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
+
 func (r *Resolver) Token() TokenResolver { return &tokenResolver{r} }
 
 func (r *Resolver) UpdateGroupPayload() UpdateGroupPayloadResolver {
@@ -528,6 +534,7 @@ type (
 	rotateTokenPayloadResolver       struct{ *Resolver }
 	setMembersPayloadResolver        struct{ *Resolver }
 	setUserGroupsPayloadResolver     struct{ *Resolver }
+	subscriptionResolver             struct{ *Resolver }
 	tokenResolver                    struct{ *Resolver }
 	updateGroupPayloadResolver       struct{ *Resolver }
 	updateUserPayloadResolver        struct{ *Resolver }

@@ -119,7 +119,11 @@ func validRequestID(id string) bool {
 
 // Bearer is the secret of an Authorization header (RFC 6750); "" if there is no header; false if the header is something else.
 func Bearer(r *http.Request) (secret string, ok bool) {
-	h := r.Header.Get("Authorization")
+	return BearerOf(r.Header.Get("Authorization"))
+}
+
+// BearerOf is Bearer of the header's text, for where it comes by another way.
+func BearerOf(h string) (secret string, ok bool) {
 	if h == "" {
 		return "", true
 	}

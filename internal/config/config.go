@@ -39,6 +39,8 @@ type Config struct {
 	Documents       string   // a file; empty: none
 	AdHoc           Audience // who may send documents that are not in it
 
+	ChangesRetention time.Duration // 0: changes are kept for ever
+
 	// Where the legacy APIs are served.
 	CDS, Entrust, Authress, D4Science, EnterpriseTester Door
 	CDSDefaultGroup                                     string

@@ -19,6 +19,8 @@ const (
 	minToken = 20
 	maxToken = 4096
 	minKey   = 32
+
+	minRetention = time.Hour
 )
 
 // setting is one line of the table.
@@ -47,10 +49,11 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"cors-origins", "ROSTER_CORS_ORIGINS", "", "origins of browser pages that may call, https://host[:port], by commas", &c.CORSOrigins, origins},
 		{"introspection", "ROSTER_INTROSPECTION", "on", "who may read the GraphQL schema: on, administrators or off", &c.Introspection, nil},
 		{"max-cost", "ROSTER_MAX_COST", "250000", "points that a GraphQL operation may cost", &c.MaxCost, atLeast(1)},
-		{"timeout", "ROSTER_TIMEOUT", "10s", "how long a GraphQL operation may take", &c.Timeout, nil},
+		{"timeout", "ROSTER_TIMEOUT", "10s", "how long a GraphQL operation may take", &c.Timeout, someTime},
 		{"points-per-minute", "ROSTER_POINTS_PER_MINUTE", "0", "points that a caller may spend; 0: any number", &c.PointsPerMinute, atLeast(0)},
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
+		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},
 		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
 		{"door-entrust", "ROSTER_DOOR_ENTRUST", "on", "the Entrust IDaaS API, likewise", &c.Entrust, nil},
 		{"door-authress", "ROSTER_DOOR_AUTHRESS", "on", "the Authress API, likewise", &c.Authress, nil},
@@ -104,7 +107,7 @@ func (s setting) read(text string) error {
 		*to = v
 	case *time.Duration:
 		v, err := time.ParseDuration(text)
-		if err != nil || v <= 0 {
+		if err != nil || v < 0 {
 			return fmt.Errorf("%q is not a length of time, such as 10s", text)
 		}
 		*to = v
@@ -224,6 +227,25 @@ func origins(text string) error {
 	}
 	if wrong != nil {
 		return fmt.Errorf("%s: an origin is https://host or https://host:port, in lower case", strings.Join(wrong, ", "))
+	}
+	return nil
+}
+
+func someTime(text string) error {
+	if d, err := time.ParseDuration(text); err != nil || d <= 0 {
+		return fmt.Errorf("%q is not a length of time, such as 10s", text)
+	}
+	return nil
+}
+
+// retention refuses to drop what somebody may still be reading.
+func retention(text string) error {
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a duration, such as 720h", text)
+	case d != 0 && d < minRetention:
+		return fmt.Errorf("%q is less than %v", text, minRetention)
 	}
 	return nil
 }

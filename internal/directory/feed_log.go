@@ -79,3 +79,11 @@ func (l *changeLog) resync(print uint64) *Error {
 func (l *changeLog) cursor(at db.Place, print uint64) string {
 	return encodeCursor(print, append(at.Cursor(), l.tag()...))
 }
+
+// latest is the cursor of the place up to which the log is complete.
+func (l *changeLog) latest(print uint64) string {
+	if l == nil {
+		return ""
+	}
+	return l.cursor(db.Place{Tx: l.Settled}, print)
+}

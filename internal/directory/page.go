@@ -55,6 +55,7 @@ func edgesOf[T any](nodes []*T) []*Edge[T] {
 		edges[i] = &made[i]
 	}
 	return edges
+	LatestCursor string // of a page of the change log: where the log is complete
 }
 
 // Nodes are the objects of the page without their cursors.
@@ -239,6 +240,7 @@ type AnyPage interface {
 	CursorAt(i int) string
 	Info() *PageInfo
 	Total() int
+	Latest() string
 }
 
 // Len is how many objects the page has.
@@ -252,6 +254,9 @@ func (c *Connection[T]) CursorAt(i int) string { return c.Edges[i].Cursor }
 
 // Info says where the page lies.
 func (c *Connection[T]) Info() *PageInfo { return c.PageInfo }
+
+// Latest is LatestCursor.
+func (c *Connection[T]) Latest() string { return c.LatestCursor }
 
 // Total is TotalCount.
 func (c *Connection[T]) Total() int { return c.TotalCount }

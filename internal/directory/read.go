@@ -165,6 +165,9 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 		q.Where = db.And(q.Where, l.log.from(q.After))
 	}
 	conns := newConnections[O](max(1, len(l.parents)))
+	for _, c := range conns {
+		c.LatestCursor = l.log.latest(print)
+	}
 	if p.Rows {
 		if err := k.rows(ctx, r, l, q, w, print, sel, conns); err != nil {
 			return nil, err

@@ -1,0 +1,129 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"roster/internal/directory"
+)
+
+// keepAlive is how often a stream says something though nothing happens, so that nothing between the two ends takes it for dead.
+const keepAlive = 20 * time.Second
+
+// events is the transport of server-sent events: one operation a request, in the "distinct connections" mode of the GraphQL over
+// Server-Sent Events protocol (https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md).
+type events struct{ *streams }
+
+func wantsEvents(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return false
+	}
+	for accept := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		if media, _, err := mime.ParseMediaType(accept); err == nil && media == "text/event-stream" {
+			return true
+		}
+	}
+	return false
+}
+
+// Supports reports whether the request asks for events.
+func (events) Supports(r *http.Request) bool { return wantsEvents(r) }
+
+// Do answers one.
+func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	params, e := eventParams(r)
+	if e != nil {
+		refuseWith(w, r, http.StatusBadRequest, e)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // or nginx keeps events until there are many
+	out := &eventWriter{w: w, control: http.NewResponseController(w)}
+	_ = out.send(":\n\n")
+	stop := out.keepAlive(cancel, t.closing)
+	errs := t.run(ctx, exec, params, func(b []byte) error { return out.next(b) })
+	stop()
+	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
+		return
+	}
+	if errs != nil {
+		b, err := json.Marshal(map[string]any{"errors": errs, "data": nil})
+		if err == nil {
+			_ = out.next(b)
+		}
+	}
+	_ = out.send("event: complete\ndata:\n\n")
+}
+
+// eventParams reads the operation: from the body, or from the query string of a GET.
+func eventParams(r *http.Request) (*graphql.RawParams, *directory.Error) {
+	params := &graphql.RawParams{Headers: r.Header}
+	if r.Method == http.MethodPost {
+		if json.NewDecoder(r.Body).Decode(params) != nil {
+			return nil, &directory.Error{Code: directory.Invalid, Message: notGraphQL}
+		}
+		return params, nil
+	}
+	q := r.URL.Query()
+	params.Query, params.OperationName = q.Get("query"), q.Get("operationName")
+	if v := q.Get("variables"); v != "" && json.Unmarshal([]byte(v), &params.Variables) != nil {
+		return nil, &directory.Error{Code: directory.Invalid, Field: "variables", Message: "This is not a JSON object."}
+	}
+	return params, nil
+}
+
+// eventWriter writes events, one at a time.
+type eventWriter struct {
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (e *eventWriter) send(text string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, err := e.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
+func (e *eventWriter) next(response []byte) error {
+	return e.send("event: next\ndata: " + string(response) + "\n\n")
+}
+
+// keepAlive sends comments until it is stopped; after that nothing is written any more. When the server is ending it calls end.
+func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func()) {
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-closing:
+				end()
+				return
+			case <-tick.C:
+				_ = e.send(": still here\n\n")
+			}
+		}
+	})
+	return func() {
+		close(done)
+		ended.Wait()
+	}
+}

@@ -1,0 +1,318 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"roster/internal/auth"
+	"roster/internal/directory"
+)
+
+// sockets is the transport of the graphql-transport-ws protocol
+// (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md): many operations over one connection.
+type sockets struct{ *streams }
+
+// The bounds of a socket.
+const (
+	subprotocol    = "graphql-transport-ws"
+	silence        = 2*keepAlive + 10*time.Second
+	socketWrite    = 30 * time.Second // for one message to be taken
+	maxMessage     = 1 << 20
+	maxOnOneSocket = 100 // operations at once
+)
+
+// The codes that the protocol closes with.
+const (
+	closeInvalid     websocket.StatusCode = 4400
+	closeUnknown     websocket.StatusCode = 4401 // Unauthorized
+	closeSubprotocol websocket.StatusCode = 4406
+	closeInitTimeout websocket.StatusCode = 4408
+	closeDuplicate   websocket.StatusCode = 4409
+	closeInitTwice   websocket.StatusCode = 4429
+)
+
+func wantsSocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Supports reports whether the request is for a WebSocket.
+func (sockets) Supports(r *http.Request) bool { return wantsSocket(r) }
+
+// Do serves a connection until it ends, and all that runs on it has.
+func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}, OriginPatterns: t.origins})
+	if err != nil {
+		return // it has answered
+	}
+	conn.SetReadLimit(maxMessage)
+	ctx, cancel := context.WithCancel(r.Context())
+	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, whole: r.Context(), cancel: cancel, active: map[string]context.CancelFunc{}}
+	s.running.Go(func() { s.watch(ctx) })
+	err = s.serve(ctx)
+	cancel()
+	s.running.Wait()
+	var c closure
+	if errors.As(err, &c) {
+		_ = conn.Close(c.code, c.reason)
+		return
+	}
+	_ = conn.CloseNow()
+}
+
+// closure is the end of a connection that we bring about.
+type closure struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+func (c closure) Error() string { return c.reason }
+
+// socket is one connection.
+type socket struct {
+	*streams
+	conn    *websocket.Conn
+	exec    graphql.GraphExecutor
+	header  http.Header
+	running sync.WaitGroup
+	whole   context.Context // for reads and writes: the library cuts the connection when that of one of them ends
+	cancel  func()          // ends all operations
+
+	mu     sync.Mutex
+	active map[string]context.CancelFunc // by the client's id
+}
+
+// message is one message of the protocol.
+type message struct {
+	ID      string          `json:"id,omitempty"`
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// serve reads messages until the connection ends.
+func (s *socket) serve(ctx context.Context) error {
+	if s.conn.Subprotocol() != subprotocol {
+		return closure{closeSubprotocol, "Subprotocol not acceptable"}
+	}
+	by, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	ctx = auth.WithCaller(ctx, by)
+	quiet := time.AfterFunc(silence, func() { _ = s.conn.CloseNow() })
+	defer quiet.Stop()
+	for {
+		m, err := s.read()
+		if err == nil {
+			quiet.Reset(silence)
+			err = s.handle(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// shut ends the connection from beside the reading of it.
+func (s *socket) shut(code websocket.StatusCode, reason string) {
+	s.cancel()
+	_ = s.conn.Close(code, reason)
+}
+
+// watch pings, since clients that live answer, and ends the connection with the server.
+func (s *socket) watch(ctx context.Context) {
+	tick := time.NewTicker(keepAlive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.closing:
+			s.shut(websocket.StatusGoingAway, "The server is ending")
+			return
+		case <-tick.C:
+			_ = s.write([]byte(`{"type":"ping"}`))
+		}
+	}
+}
+
+// begin waits for connection_init and finds the caller: by the header of the request, or by the payload, since browsers send none.
+func (s *socket) begin(ctx context.Context) (directory.Caller, error) {
+	nobody := directory.Caller{}
+	late := time.AfterFunc(s.initTime, func() { s.shut(closeInitTimeout, "Connection initialisation timeout") })
+	m, err := s.read()
+	late.Stop()
+	switch {
+	case err != nil:
+		return nobody, err
+	case m.Type == "subscribe":
+		return nobody, closure{closeUnknown, "Unauthorized"}
+	case m.Type != "connection_init":
+		return nobody, closure{closeInvalid, "connection_init comes first"}
+	}
+	by := auth.CallerOf(ctx)
+	secret, ok := secretOf(m.Payload)
+	if !ok {
+		return nobody, closure{closeInvalid, `The payload of connection_init is {"Authorization": "Bearer …"}`}
+	}
+	if secret != "" {
+		if by, err = auth.Identify(ctx, s.dir, secret, directory.DoorGraphQL); err != nil {
+			if directory.CodeOf(err) == directory.Unauthenticated {
+				return nobody, closure{closeUnknown, "Unauthorized"}
+			}
+			return nobody, closure{websocket.StatusTryAgainLater, "Try again later"}
+		}
+	}
+	if !by.Known() {
+		return nobody, closure{closeUnknown, "Unauthorized"}
+	}
+	return by, s.write([]byte(`{"type":"connection_ack"}`))
+}
+
+// secretOf is the token in the payload of connection_init; "" if there is none.
+func secretOf(payload json.RawMessage) (string, bool) {
+	if len(payload) == 0 {
+		return "", true
+	}
+	var p map[string]any
+	if json.Unmarshal(payload, &p) != nil {
+		return "", false
+	}
+	for key, v := range p {
+		text, _ := v.(string)
+		switch strings.ToLower(key) {
+		case "authorization":
+			return auth.BearerOf(text)
+		case "token":
+			return text, text != ""
+		}
+	}
+	return "", true
+}
+
+func (s *socket) read() (message, error) {
+	var m message
+	typ, b, err := s.conn.Read(s.whole)
+	if err != nil {
+		return m, err
+	}
+	if typ != websocket.MessageText || json.Unmarshal(b, &m) != nil || m.Type == "" {
+		return m, closure{closeInvalid, "Invalid message"}
+	}
+	return m, nil
+}
+
+// write writes a message. A client that does not take it for long loses the connection.
+func (s *socket) write(b []byte) error {
+	ctx, cancel := context.WithTimeout(s.whole, socketWrite)
+	defer cancel()
+	return s.conn.Write(ctx, websocket.MessageText, b)
+}
+
+func (s *socket) handle(ctx context.Context, m message) error {
+	switch m.Type {
+	case "ping":
+		return s.write([]byte(`{"type":"pong"}`))
+	case "pong":
+		return nil
+	case "subscribe":
+		return s.subscribe(ctx, m)
+	case "complete":
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if cancel := s.active[m.ID]; cancel != nil {
+			cancel()
+		}
+		return nil
+	case "connection_init":
+		return closure{closeInitTwice, "Too many initialisation requests"}
+	}
+	return closure{closeInvalid, "Invalid message type"}
+}
+
+// subscribe begins an operation.
+func (s *socket) subscribe(ctx context.Context, m message) error {
+	params := &graphql.RawParams{}
+	if m.ID == "" || json.Unmarshal(m.Payload, params) != nil {
+		return closure{closeInvalid, "Invalid message"}
+	}
+	params.Headers = s.header
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.active[m.ID] != nil {
+		return closure{closeDuplicate, "Subscriber for " + shortened(m.ID) + " already exists"}
+	}
+	if len(s.active) >= maxOnOneSocket {
+		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Message: "Too many operations at once on one connection."})})
+	}
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
+	s.active[m.ID] = cancel
+	s.running.Go(func() {
+		defer cancel()
+		s.operate(ctx, m.ID, params)
+	})
+	return nil
+}
+
+// shortened keeps to what a close frame can hold.
+func shortened(id string) string {
+	if len(id) > 64 {
+		return id[:64]
+	}
+	return id
+}
+
+// operate runs an operation and says how it ended.
+func (s *socket) operate(ctx context.Context, id string, params *graphql.RawParams) {
+	key, _ := json.Marshal(id) // a string can always be
+	head := `{"id":` + string(key) + `,"type":`
+	errs := s.run(ctx, s.exec, params, func(response []byte) error {
+		b := make([]byte, 0, len(head)+len(response)+24)
+		b = append(append(append(append(b, head...), `"next","payload":`...), response...), '}')
+		return s.write(b)
+	})
+	cancelled := ctx.Err() != nil // by the client, who then hears no more of it
+	s.mu.Lock()
+	delete(s.active, id)
+	s.mu.Unlock()
+	switch {
+	case cancelled:
+	case errs != nil:
+		_ = s.fail(id, errs)
+		if ended(errs) {
+			s.shut(closeUnknown, "Unauthorized")
+		}
+	default:
+		_ = s.write([]byte(head + `"complete"}`))
+	}
+}
+
+func (s *socket) fail(id string, errs gqlerror.List) error {
+	payload, err := json.Marshal(errs)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(message{ID: id, Type: "error", Payload: payload})
+	if err != nil {
+		return err
+	}
+	return s.write(b)
+}
+
+// ended reports whether it was the caller's token that ended.
+func ended(errs gqlerror.List) bool {
+	for _, e := range errs {
+		if e.Extensions["code"] == directory.Unauthenticated {
+			return true
+		}
+	}
+	return false
+}
