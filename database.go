@@ -75,7 +75,7 @@ func (d *database) prepare(ctx context.Context, p *program) error {
 }
 
 // directory is the domain on this database.
-func (d *database) directory(ctx context.Context, c config.Config) (*directory.Service, error) {
+func (d *database) directory(ctx context.Context, c config.Config, log *slog.Logger) (*directory.Service, error) {
 	key := []byte(c.TokenKey.Reveal())
 	if len(key) == 0 {
 		var err error
@@ -84,7 +84,7 @@ func (d *database) directory(ctx context.Context, c config.Config) (*directory.S
 		}
 	}
 	return directory.New(directory.Config{Store: d.store, TokenKey: key, OnFeedError: func(err error) {
-		d.log.Warn("the change log cannot be read: streams wait", "cause", err)
+		log.Warn("the change log cannot be read: streams wait", "cause", err)
 	}}), nil
 }
 

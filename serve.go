@@ -56,7 +56,7 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 		return unlessAsked(ctx, err)
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
-	dir, err := d.directory(ctx, p.config)
+	dir, err := d.directory(ctx, p.config, p.log)
 	if err != nil {
 		return unlessAsked(ctx, err)
 	}
@@ -114,6 +114,7 @@ type server struct {
 
 // serve answers until ctx is done or Postgres is gone. It has ended all that it began when it returns.
 func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) error {
+	s.closing = make(chan struct{})
 	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	sweeping, stopSweeping := context.WithCancel(ctx)
 	var background sync.WaitGroup

@@ -140,8 +140,10 @@ const (
 			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 		ORDER BY p.proname`
 
+	// Partitions are named by where they begin and end, which differs from database to database.
 	// NOT NULL is a constraint in the catalogue since Postgres 18, and a property of the column before.
-	dumpTables = `SELECT format(E'CREATE TABLE %I (\n%s\n);', c.relname, string_agg('  ' || l.line, E',\n' ORDER BY l.part, l.place, l.line))
+	dumpTables = `SELECT format(E'CREATE TABLE %I (\n%s\n)%s;', c.relname, string_agg('  ' || l.line, E',\n' ORDER BY l.part, l.place, l.line),
+			CASE c.relkind WHEN 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(c.oid) ELSE '' END)
 		FROM pg_class c, LATERAL (
 			SELECT 1 AS part, a.attnum AS place, format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
 				|| CASE WHEN a.attcollation <> y.typcollation THEN format(' COLLATE %I', o.collname) ELSE '' END
@@ -161,12 +163,12 @@ const (
 				format('CONSTRAINT %I %s', n.conname, pg_get_constraintdef(n.oid))
 			FROM pg_constraint n WHERE n.conrelid = c.oid AND n.contype <> 'n'
 		) l
-		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE 'bun\_%'
-		GROUP BY c.relname ORDER BY c.relname`
+		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE 'bun\_%'
+		GROUP BY c.oid, c.relname, c.relkind ORDER BY c.relname`
 
 	dumpIndexes = `SELECT string_agg(pg_get_indexdef(i.indexrelid) || ';', E'\n' ORDER BY c.relname, x.relname)
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
-		WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'bun\_%'
+		WHERE c.relnamespace = 'public'::regnamespace AND NOT c.relispartition AND c.relname NOT LIKE 'bun\_%'
 			AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conindid = i.indexrelid)
 		GROUP BY c.relname ORDER BY c.relname`
 
@@ -174,5 +176,5 @@ const (
 
 	// What the queries above do not know shows all the same.
 	dumpOthers = `SELECT format('-- %s: a relation of kind %s', c.relname, c.relkind) FROM pg_class c
-		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('r', 'i', 'S') ORDER BY c.relname`
+		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('r', 'p', 'i', 'I', 'S') ORDER BY c.relname`
 )

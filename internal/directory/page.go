@@ -29,6 +29,8 @@ type Connection[T any] struct {
 	PageInfo   *PageInfo
 	TotalCount int // of the whole list; counted only if it was selected
 
+	LatestCursor string // of a page of the change log: where the log is complete
+
 	nodes []*T
 }
 
@@ -55,7 +57,6 @@ func edgesOf[T any](nodes []*T) []*Edge[T] {
 		edges[i] = &made[i]
 	}
 	return edges
-	LatestCursor string // of a page of the change log: where the log is complete
 }
 
 // Nodes are the objects of the page without their cursors.
