@@ -133,7 +133,7 @@ var seedSteps = []seedStep{
 		SELECT 2 AS turn, format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS away,
 			format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS back
 		FROM pg_constraint WHERE contype = 'f' AND conrelid IN ('members'::regclass, 'admins'::regclass)
-		UNION ALL SELECT 1, format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+		UNION ALL SELECT 1, format('DROP INDEX %s', indexrelid::regclass), replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') -- of partitions, all
 		FROM pg_index i WHERE indrelid IN ('users'::regclass, 'groups'::regclass, 'members'::regclass, 'admins'::regclass, 'changes'::regclass)
 			AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)`},
 	{seedBench, `DO $$ DECLARE statement text; BEGIN

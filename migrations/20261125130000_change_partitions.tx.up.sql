@@ -42,5 +42,8 @@ BEGIN
   ALTER TABLE changes_before ALTER COLUMN seq DROP IDENTITY;
   EXECUTE format('ALTER TABLE changes ATTACH PARTITION changes_before FOR VALUES FROM (%L) TO (%L)', '0', bound);
   EXECUTE format('ALTER TABLE changes_before RENAME TO %I', 'changes_0_' || bound);
+  -- As Postgres itself names the indexes of partitions.
+  EXECUTE format('ALTER INDEX changes_before_of_group RENAME TO %I', 'changes_0_' || bound || '_group_id_tx_seq_idx');
+  EXECUTE format('ALTER INDEX changes_before_of_user RENAME TO %I', 'changes_0_' || bound || '_user_id_tx_seq_idx');
   PERFORM setval(pg_get_serial_sequence('changes', 'seq'), last + 1, false);
 END $$;
