@@ -13,7 +13,7 @@ PAGE := $(PAGE_DIR)/dist/index.html
 PAGE_SOURCES := $(shell find $(PAGE_DIR)/src -type f) \
 	$(addprefix $(PAGE_DIR)/,index.html package.json package-lock.json tsconfig.json vite.config.js)
 
-.PHONY: help run test check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
+.PHONY: help run test soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
 	check-bench
 .DEFAULT_GOAL := help
 
@@ -25,6 +25,9 @@ run: playground ## start the server with a Postgres of its own; ARGS="-addr :900
 
 test: ## run all tests but the browser's
 	go test $(RACE) -shuffle=on ./...
+
+soak: ## follow the feed of changes under load for minutes, and print what came and how late; ARGS="-soak 10s" passes flags
+	go test -tags soak -count=1 -run '^TestSoak' -v ./internal/directory -args $(ARGS)
 
 check: check-format check-vet lint check-generated check-migrations check-bench ## run what CI checks beside the tests
 

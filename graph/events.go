@@ -70,14 +70,14 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 func eventParams(r *http.Request) (*graphql.RawParams, *directory.Error) {
 	params := &graphql.RawParams{Headers: r.Header}
 	if r.Method == http.MethodPost {
-		if json.NewDecoder(r.Body).Decode(params) != nil {
+		if decodeJSON(r.Body, params) != nil {
 			return nil, &directory.Error{Code: directory.Invalid, Message: notGraphQL}
 		}
 		return params, nil
 	}
 	q := r.URL.Query()
 	params.Query, params.OperationName = q.Get("query"), q.Get("operationName")
-	if v := q.Get("variables"); v != "" && json.Unmarshal([]byte(v), &params.Variables) != nil {
+	if v := q.Get("variables"); v != "" && decodeJSON(strings.NewReader(v), &params.Variables) != nil {
 		return nil, &directory.Error{Code: directory.Invalid, Field: "variables", Message: "This is not a JSON object."}
 	}
 	return params, nil

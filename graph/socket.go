@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,8 +55,9 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 		return // it has answered
 	}
 	conn.SetReadLimit(maxMessage)
+	secret, _ := auth.Bearer(r) // authenticated has seen to it that it is none, or good
 	ctx, cancel := context.WithCancel(r.Context())
-	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, whole: r.Context(), cancel: cancel, active: map[string]context.CancelFunc{}}
+	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, secret: secret, whole: r.Context(), cancel: cancel, active: map[string]context.CancelFunc{}}
 	s.running.Go(func() { s.watch(ctx) })
 	err = s.serve(ctx)
 	cancel()
@@ -82,6 +84,7 @@ type socket struct {
 	conn    *websocket.Conn
 	exec    graphql.GraphExecutor
 	header  http.Header
+	secret  string // of the caller
 	running sync.WaitGroup
 	whole   context.Context // for reads and writes: the library cuts the connection when that of one of them ends
 	cancel  func()          // ends all operations
@@ -102,11 +105,9 @@ func (s *socket) serve(ctx context.Context) error {
 	if s.conn.Subprotocol() != subprotocol {
 		return closure{closeSubprotocol, "Subprotocol not acceptable"}
 	}
-	by, err := s.begin(ctx)
-	if err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	ctx = auth.WithCaller(ctx, by)
 	quiet := time.AfterFunc(silence, func() { _ = s.conn.CloseNow() })
 	defer quiet.Stop()
 	for {
@@ -145,36 +146,41 @@ func (s *socket) watch(ctx context.Context) {
 }
 
 // begin waits for connection_init and finds the caller: by the header of the request, or by the payload, since browsers send none.
-func (s *socket) begin(ctx context.Context) (directory.Caller, error) {
-	nobody := directory.Caller{}
+func (s *socket) begin(ctx context.Context) error {
 	late := time.AfterFunc(s.initTime, func() { s.shut(closeInitTimeout, "Connection initialisation timeout") })
 	m, err := s.read()
 	late.Stop()
 	switch {
 	case err != nil:
-		return nobody, err
+		return err
 	case m.Type == "subscribe":
-		return nobody, closure{closeUnknown, "Unauthorized"}
+		return closure{closeUnknown, "Unauthorized"}
 	case m.Type != "connection_init":
-		return nobody, closure{closeInvalid, "connection_init comes first"}
+		return closure{closeInvalid, "connection_init comes first"}
 	}
-	by := auth.CallerOf(ctx)
 	secret, ok := secretOf(m.Payload)
 	if !ok {
-		return nobody, closure{closeInvalid, `The payload of connection_init is {"Authorization": "Bearer …"}`}
+		return closure{closeInvalid, `The payload of connection_init is {"Authorization": "Bearer …"}`}
 	}
 	if secret != "" {
-		if by, err = auth.Identify(ctx, s.dir, secret, directory.DoorGraphQL); err != nil {
-			if directory.CodeOf(err) == directory.Unauthenticated {
-				return nobody, closure{closeUnknown, "Unauthorized"}
-			}
-			return nobody, closure{websocket.StatusTryAgainLater, "Try again later"}
+		s.secret = secret
+	}
+	if _, err := s.identify(ctx); err != nil {
+		if directory.CodeOf(err) == directory.Unauthenticated {
+			return closure{closeUnknown, "Unauthorized"}
 		}
+		return closure{websocket.StatusTryAgainLater, "Try again later"}
 	}
-	if !by.Known() {
-		return nobody, closure{closeUnknown, "Unauthorized"}
+	return s.write([]byte(`{"type":"connection_ack"}`))
+}
+
+// identify finds the caller, for each operation anew: a connection may be older than what has become of its token.
+func (s *socket) identify(ctx context.Context) (context.Context, error) {
+	by, err := auth.Identify(ctx, s.dir, s.secret, directory.DoorGraphQL)
+	if err == nil && !by.Known() {
+		err = &directory.Error{Code: directory.Unauthenticated, Message: "Send a token with connection_init."}
 	}
-	return by, s.write([]byte(`{"type":"connection_ack"}`))
+	return auth.WithCaller(ctx, s.dir, s.secret, by), err
 }
 
 // secretOf is the token in the payload of connection_init; "" if there is none.
@@ -241,7 +247,7 @@ func (s *socket) handle(ctx context.Context, m message) error {
 // subscribe begins an operation.
 func (s *socket) subscribe(ctx context.Context, m message) error {
 	params := &graphql.RawParams{}
-	if m.ID == "" || json.Unmarshal(m.Payload, params) != nil {
+	if m.ID == "" || decodeJSON(bytes.NewReader(m.Payload), params) != nil {
 		return closure{closeInvalid, "Invalid message"}
 	}
 	params.Headers = s.header
@@ -274,7 +280,7 @@ func shortened(id string) string {
 func (s *socket) operate(ctx context.Context, id string, params *graphql.RawParams) {
 	key, _ := json.Marshal(id) // a string can always be
 	head := `{"id":` + string(key) + `,"type":`
-	errs := s.run(ctx, s.exec, params, func(response []byte) error {
+	errs := s.identified(ctx, params, func(response []byte) error {
 		b := make([]byte, 0, len(head)+len(response)+24)
 		b = append(append(append(append(b, head...), `"next","payload":`...), response...), '}')
 		return s.write(b)
@@ -293,6 +299,15 @@ func (s *socket) operate(ctx context.Context, id string, params *graphql.RawPara
 	default:
 		_ = s.write([]byte(head + `"complete"}`))
 	}
+}
+
+// identified runs an operation for the caller.
+func (s *socket) identified(ctx context.Context, params *graphql.RawParams, send func([]byte) error) gqlerror.List {
+	ctx, err := s.identify(ctx)
+	if err != nil {
+		return gqlerror.List{s.present(ctx, err)}
+	}
+	return s.run(ctx, s.exec, params, send)
 }
 
 func (s *socket) fail(id string, errs gqlerror.List) error {

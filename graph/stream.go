@@ -148,14 +148,6 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 func (s *streams) once(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, send func([]byte) error) gqlerror.List {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	by := auth.CallerOf(ctx)
-	if by.Known() { // the connection may be older than what has become of its token
-		again, err := s.dir.StillValid(ctx, by)
-		if err != nil {
-			return gqlerror.List{s.present(ctx, err)}
-		}
-		ctx = auth.WithCaller(ctx, again)
-	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
 	_ = send(encoded(responses(ctx)))
 	return nil

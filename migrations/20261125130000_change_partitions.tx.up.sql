@@ -1,6 +1,6 @@
 -- The change log in partitions, so that old changes go by dropping a table. They are ranges of transactions: a reader at a place of the
 -- log looks into what follows it alone, and the primary key stays what it was. Partitions are named by their bounds and made ahead of
--- time (docs/decisions/0011); a change that comes when that was not done goes to changes_rest, so that no write ever fails for it.
+-- time (docs/decisions/0012); a change that comes when that was not done goes to changes_rest, so that no write ever fails for it.
 -- The table of before becomes the first partition; the rows stay where they are and are read once, to see that they are within bounds.
 
 ALTER TABLE changes RENAME TO changes_before;
@@ -45,5 +45,6 @@ BEGIN
   -- As Postgres itself names the indexes of partitions.
   EXECUTE format('ALTER INDEX changes_before_of_group RENAME TO %I', 'changes_0_' || bound || '_group_id_tx_seq_idx');
   EXECUTE format('ALTER INDEX changes_before_of_user RENAME TO %I', 'changes_0_' || bound || '_user_id_tx_seq_idx');
+  EXECUTE format('ALTER INDEX changes_before_of_actor RENAME TO %I', 'changes_0_' || bound || '_actor_tx_seq_idx');
   PERFORM setval(pg_get_serial_sequence('changes', 'seq'), last + 1, false);
 END $$;
