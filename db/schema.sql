@@ -108,7 +108,7 @@ CREATE TABLE changes (
   before jsonb,
   after jsonb,
   CONSTRAINT changes_pkey PRIMARY KEY (tx, seq)
-);
+) PARTITION BY RANGE (tx);
 
 CREATE TABLE groups (
   id uuid NOT NULL,
@@ -281,9 +281,9 @@ CREATE INDEX admins_by_added ON public.admins USING btree (group_id, added_at, i
 CREATE INDEX admins_by_username ON public.admins USING btree (group_id, username_key, id);
 CREATE INDEX admins_of_user ON public.admins USING btree (user_id, group_id);
 
-CREATE INDEX changes_of_actor ON public.changes USING btree (actor, tx, seq);
-CREATE INDEX changes_of_group ON public.changes USING btree (group_id, tx, seq) WHERE (group_id IS NOT NULL);
-CREATE INDEX changes_of_user ON public.changes USING btree (user_id, tx, seq) WHERE (user_id IS NOT NULL);
+CREATE INDEX changes_of_actor ON ONLY public.changes USING btree (actor, tx, seq);
+CREATE INDEX changes_of_group ON ONLY public.changes USING btree (group_id, tx, seq) WHERE (group_id IS NOT NULL);
+CREATE INDEX changes_of_user ON ONLY public.changes USING btree (user_id, tx, seq) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX groups_by_access ON public.groups USING btree (access_type, name_key) WHERE (access_type <> 'READ_ONLY'::text);
 CREATE INDEX groups_by_created ON public.groups USING btree (created_at, id);
