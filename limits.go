@@ -55,7 +55,7 @@ func (s *server) graphql(budget *limit.Budget) (http.Handler, error) {
 	}
 	return s.crossOrigin(graph.NewHandler(graph.HandlerConfig{
 		Directory: s.dir, Issuers: s.issuers, Log: s.log, Introspection: graph.Audience(s.config.Introspection), Limits: limits(s.config), Budget: budget,
-		Documents: docs, AdHoc: graph.Audience(s.config.AdHoc), Origins: s.config.CORSOrigins,
+		Documents: docs, AdHoc: graph.Audience(s.config.AdHoc), Origins: s.config.CORSOrigins, Closing: s.closing,
 	})), nil
 }
 

@@ -2876,6 +2876,8 @@ the request's id for the operator, and ` + "`" + `extensions.field` + "`" + `, w
 - LAST_ADMIN: the group would lose its last admin.
 - LIMIT_EXCEEDED: a limit, such as ` + "`" + `atMost` + "`" + `, would be passed; nothing was changed.
 - TOO_MANY_REQUESTS: your points are used up; the header Retry-After says when to try again.
+- RESYNC_REQUIRED: a cursor of changes is older than what is kept of them, or from a database that is no longer this
+  one. ` + "`" + `extensions.cursor` + "`" + ` is where to start: read the lists that you keep anew, then go on from there.
 - UNAVAILABLE: Roster cannot answer now; try again.
 - INTERNAL: an error of Roster's own; quote the request id.
 

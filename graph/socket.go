@@ -176,11 +176,11 @@ func (s *socket) begin(ctx context.Context) error {
 
 // identify finds the caller, for each operation anew: a connection may be older than what has become of its token.
 func (s *socket) identify(ctx context.Context) (context.Context, error) {
-	by, err := auth.Identify(ctx, s.dir, s.secret, directory.DoorGraphQL)
+	by, err := auth.Identify(ctx, s.dir, s.issuers, s.secret, directory.DoorGraphQL)
 	if err == nil && !by.Known() {
 		err = &directory.Error{Code: directory.Unauthenticated, Message: "Send a token with connection_init."}
 	}
-	return auth.WithCaller(ctx, s.dir, s.secret, by), err
+	return auth.WithCaller(ctx, s.dir, s.issuers, s.secret, by), err
 }
 
 // secretOf is the token in the payload of connection_init; "" if there is none.

@@ -24,12 +24,15 @@ func (s *Service) StillValid(ctx context.Context, by Caller) (Caller, error) {
 }
 
 // stillValid authenticates callers anew, all in one statement: for each who it is now, nobody if the token has ended. A caller who came
-// without a token is who it was.
+// without a token of ours is who it was, for as long as its issuer said.
 func (s *Service) stillValid(ctx context.Context, callers []Caller) ([]Caller, error) {
 	again := slices.Clone(callers)
 	var hashes [][]byte
 	places := map[string][]int{}
 	for i, by := range callers {
+		if by.Until != nil && !by.Until.After(time.Now()) {
+			again[i] = Caller{}
+		}
 		if by.Token == nil || by.Token.hash == nil {
 			continue
 		}

@@ -63,6 +63,7 @@ func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneM
 	o := &MemberOutcome{Username: one.User.Username, userID: &one.User.ID, Result: no}
 	if one.Changed {
 		o.Result, w.out.changes = yes, []db.Change{one.Log}
+		s.feed.committed()
 	}
 	w.out.Outcomes = []*MemberOutcome{o}
 	return w.out, true, w.tellOne(sel, one)
