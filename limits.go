@@ -62,15 +62,22 @@ func (s *server) graphql(budget *limit.Budget) (http.Handler, error) {
 // budget is what callers may spend, in GraphQL and the doors together.
 func (s *server) budget() *limit.Budget { return limit.NewBudget(s.config.PointsPerMinute, time.Now) }
 
+// hardening is the same for every answer, and so are the values themselves: whoever wants others sets, and nobody appends.
+var hardening = http.Header{
+	"X-Content-Type-Options":  {"nosniff"},
+	"X-Frame-Options":         {"DENY"},
+	"Referrer-Policy":         {"no-referrer"},
+	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+}
+
 // hardened tells browsers not to guess types, not to frame anything, not to say where they come from, and to run nothing of what
 // comes from here; the pages have a policy of their own in its place.
 func (s *server) hardened(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		for name, value := range hardening {
+			h[name] = value
+		}
 		if r.TLS != nil {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}

@@ -16,6 +16,22 @@ type Cond struct {
 	args   []any
 	either string // the text as one of alternatives, if that is another
 	varies bool   // how many rows it holds for depends on its arguments, and on that how they are best found
+
+	alone *search // that is all it asks
+}
+
+// search is a text looked for in one column.
+type search struct {
+	column string
+	prefix string // in front; "" with inside: anywhere
+	inside bool
+}
+
+// bounds hold for the same rows as LIKE with a prefix: between the least and the greatest text that begin so, which is a range of an
+// index whatever the text is, where LIKE tells the planner nothing before the text is there. The greatest ends in the last character
+// there is, as often as texts are long.
+func (s search) bounds() Cond {
+	return cond(s.column+" >= "+fold+" AND "+s.column+` <= (lower(?::text) || repeat(chr(1114111), 320)) COLLATE "C"`, s.prefix, s.prefix)
 }
 
 func cond(text string, args ...any) Cond { return Cond{text: text, args: args} }
@@ -129,11 +145,17 @@ func (t Text) In(vs []string) Cond {
 // Contains holds where v is part of the column, without regard to case.
 func (t Text) Contains(v string) Cond {
 	pattern := "%" + escapeLike(v) + "%"
-	return And(t.like(pattern), t.among(pattern))
+	c := t.like(pattern)
+	c.alone = &search{column: string(t), inside: true}
+	return And(c, t.among(pattern))
 }
 
 // StartsWith holds where the column begins with v, without regard to case.
-func (t Text) StartsWith(v string) Cond { return t.like(escapeLike(v) + "%") }
+func (t Text) StartsWith(v string) Cond {
+	c := t.like(escapeLike(v) + "%")
+	c.alone = &search{column: string(t), prefix: v}
+	return c
+}
 
 // EndsWith holds where the column ends with v, without regard to case.
 func (t Text) EndsWith(v string) Cond {

@@ -176,12 +176,15 @@ type patientConn struct {
 	until time.Time
 }
 
-// deadlineStep is how much earlier than asked a read may be given up; it is a small part of every timeout that we set.
-const deadlineStep = 100 * time.Millisecond
+// A read may be given up by deadlineStep earlier than asked, if that is a small part of the time it has.
+const (
+	deadlineStep = 100 * time.Millisecond
+	deadlineFar  = 2 * time.Second
+)
 
 // SetReadDeadline moves the deadline if it matters.
 func (c *patientConn) SetReadDeadline(t time.Time) error {
-	if ahead := t.Sub(c.until); !c.until.IsZero() && ahead >= 0 && ahead < deadlineStep {
+	if ahead := t.Sub(c.until); !c.until.IsZero() && ahead >= 0 && ahead < deadlineStep && time.Until(c.until) > deadlineFar {
 		return nil
 	}
 	c.until = t

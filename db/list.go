@@ -60,6 +60,8 @@ type List struct {
 	Before   []string // cursor values, one for each key and the id; nil: none
 	Backward bool     // the last Limit rows rather than the first; they come in Order all the same
 	Limit    int      // 0: no limit
+
+	still Cond // the caller's memory holds
 }
 
 // Part is the answer for one parent.
@@ -77,7 +79,7 @@ func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T],
 	if l.Of.where != "" && len(l.Parents) == 0 {
 		return nil, nil
 	}
-	l.Where = And(s.still(), l.Where)
+	l.still = s.still()
 	st, err := build(t, l)
 	if err != nil {
 		return nil, err
@@ -98,16 +100,10 @@ func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T],
 	return parts, nil
 }
 
-// fill reads the rows of each part. Those of one parent come together, so that all are kept one after the other.
+// fill reads the rows of each part: of the whole table a row a message, of parents a message each.
 func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts []Part[T]) error {
 	all := make([]T, 0, expected(l))
-	ends := make([]int, len(parts))
-	err := s.rows(ctx, st.text, st.args, func(values []driver.Value) error {
-		ord := 1
-		if l.Of.where != "" {
-			n, _ := values[0].(int64)
-			ord, values = int(n), values[1:]
-		}
+	one := func(values []driver.Value) error {
 		all = append(all, *new(T))
 		row := &all[len(all)-1]
 		for i, c := range st.columns {
@@ -115,22 +111,30 @@ func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts [
 				return err
 			}
 		}
-		ends[ord-1] = len(all)
 		return nil
-	})
-	if err != nil {
+	}
+	row := one
+	if l.Of.where != "" {
+		row = func(values []driver.Value) error {
+			from := len(all)
+			var err error
+			if all, err = appendArrays(all, st.columns, values[1:]); err != nil {
+				return err
+			}
+			ord, _ := values[0].(int64)
+			parts[ord-1].Rows = all[from:len(all):len(all)]
+			return nil
+		}
+	}
+	if err := s.rows(ctx, st.text, st.args, row); err != nil {
 		return err
 	}
 	if len(all) == 0 {
 		return s.Compare(ctx)
 	}
 	s.found()
-	from := 0
-	for i, to := range ends {
-		if to > 0 {
-			parts[i].Rows = all[from:to:to]
-			from = to
-		}
+	if l.Of.where == "" {
+		parts[0].Rows = all
 	}
 	return nil
 }
@@ -241,32 +245,41 @@ func (w *writer) where(relation string, cs ...Cond) {
 //
 //	SELECT columns FROM table WHERE … ORDER BY keys LIMIT n+1
 //
-// and for the children of many parents the same below a LATERAL, which Postgres answers by one index range a parent:
+// and for the children of many parents the same below a LATERAL, which Postgres answers by one index range a parent, and gives as an
+// array of each column: a message for each parent costs both sides half of what a message for each child does:
 //
-//	SELECT p.ord, c.* FROM unnest(parents) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (…) c ORDER BY p.ord, keys
+//	SELECT p.ord, c.* FROM unnest(parents) WITH ORDINALITY p(id, ord)
+//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) c
+//
+// What is looked for somewhere in the very text that the list is ordered by is found in the index of that text alone, and only then
+// are the rows fetched:
+//
+//	SELECT columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
 func build[T any](t *Table[T], l List) (statement[T], error) {
 	order := append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
-	names := slices.Clone(l.Columns)
-	for _, o := range order {
-		k, ok := t.keys[o.Key]
-		if !ok {
-			return statement[T]{}, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
-		}
-		names = append(names, k.column)
+	names, err := namesOf(t, l.Columns, order)
+	if err != nil {
+		return statement[T]{}, err
 	}
-	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
-	names = slices.Compact(names)
-
 	order = decisive(t, order)
-	l.Where = l.Where.planned()
+	alone := l.Where.alone
+	l.Where = And(l.still, bounded(t, order, l.Where).planned())
 	nested := l.Of.where != ""
 	var st statement[T]
 	var w writer
+	w.b.Grow(1024)
 	w.args = make([]any, 0, 8)
 	if nested {
 		w.add("SELECT p.ord, c.* FROM ")
 		w.parents(l.Parents)
-		w.add(" CROSS JOIN LATERAL (")
+		w.add(" CROSS JOIN LATERAL (SELECT ")
+		for i := range names {
+			if i > 0 {
+				w.add(", ")
+			}
+			w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
+		}
+		w.add(" FROM (")
 	}
 	w.add("SELECT ")
 	for i, name := range names {
@@ -286,7 +299,47 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 			w.add(" AS c" + strconv.Itoa(i))
 		}
 	}
-	w.add(" FROM " + t.from + l.Of.join + joinsFor(t, w.b.String()+l.Where.text))
+	joins := joinsFor(t, w.b.String()+l.Where.text)
+	if !nested && alone != nil && alone.inside && len(order) == 1 && t.keys[order[0].Key].sql == alone.column {
+		w.add(" FROM (SELECT " + alone.column + " AS at")
+		addPage(&w, t, l, order, "")
+		w.add(") k JOIN " + t.from + " ON " + alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(order[0].Desc != l.Backward))
+	} else {
+		addPage(&w, t, l, order, joins)
+	}
+	if nested {
+		w.add(") c) c")
+	}
+	st.text, st.args = number(w.b.String()), w.args
+	return st, nil
+}
+
+// namesOf are the columns that a list reads: those asked for, and those that its order is by.
+func namesOf[T any](t *Table[T], columns []string, order []Order) ([]string, error) {
+	names := slices.Grow(slices.Clone(columns), len(order))
+	for _, o := range order {
+		k, ok := t.keys[o.Key]
+		if !ok {
+			return nil, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
+		}
+		names = append(names, k.column)
+	}
+	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
+	return slices.Compact(names), nil
+}
+
+// bounded is a condition for a list of that order. Rows whose text begins somehow, in the order of that text, are a range of one
+// index, and the same plan is good for every beginning.
+func bounded[T any](t *Table[T], order []Order, c Cond) Cond {
+	if s := c.alone; s != nil && !s.inside && t.keys[order[0].Key].sql == s.column {
+		return s.bounds()
+	}
+	return c
+}
+
+// addPage adds what follows the columns of a page: FROM … WHERE … ORDER BY … LIMIT ….
+func addPage[T any](w *writer, t *Table[T], l List, order []Order, joins string) {
+	w.add(" FROM " + t.from + l.Of.join + joins)
 	w.where(l.Of.where, l.Where, beyond(t, order, l.After, false), beyond(t, order, l.Before, true))
 	w.add(" ORDER BY ")
 	for i, o := range order {
@@ -296,15 +349,6 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 		w.add(t.keys[o.Key].sql + direction(o.Desc != l.Backward))
 	}
 	w.limit(l.Limit)
-	if nested {
-		w.add(") c ORDER BY p.ord")
-		for _, o := range order {
-			i, _ := slices.BinarySearch(names, t.keys[o.Key].column)
-			w.add(", c" + strconv.Itoa(i) + direction(o.Desc != l.Backward))
-		}
-	}
-	st.text, st.args = number(w.b.String()), w.args
-	return st, nil
 }
 
 // joinsFor gives the joins whose alias the text mentions.

@@ -34,19 +34,22 @@ func TestListText(t *testing.T) {
 			"SELECT m.id, m.username_key FROM members m WHERE (m.username_key, m.id) > ($1::text, $2::uuid) ORDER BY m.username_key, m.id LIMIT 11", []any{"ann", "1"}},
 		{"AnUnusualPage", List{Limit: 11}, "SELECT m.id FROM members m ORDER BY m.id LIMIT $1", []any{int64(12)}},
 		{"OneParent", List{Of: AdminsOfGroup, Parents: two[:1], Limit: 10},
-			"SELECT p.ord, c.* FROM (SELECT $1::uuid AS id, 1 AS ord) p CROSS JOIN LATERAL (SELECT m.id AS c0 FROM members m WHERE m.group_id = p.id ORDER BY m.id LIMIT 11) c ORDER BY p.ord, c0",
+			"SELECT p.ord, c.* FROM (SELECT $1::uuid AS id, 1 AS ord) p CROSS JOIN LATERAL (SELECT array_agg(c0::text) FROM (SELECT m.id AS c0 FROM members m WHERE m.group_id = p.id ORDER BY m.id LIMIT 11) c) c",
 			[]any{two[0].String()}},
 		{"PlannedForItsValues", List{Where: MemberName.StartsWith("a")},
 			`SELECT m.id FROM members m WHERE (m.username_key LIKE lower($1::text) COLLATE "C" AND ($2::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)) ORDER BY m.id`,
 			[]any{"a%", true}},
+		{"BeginningsInTheirOrder", List{Where: MemberName.StartsWith("a"), Order: []Order{name}},
+			`SELECT m.id, m.username_key FROM members m WHERE m.username_key >= lower($1::text) COLLATE "C" AND m.username_key <= (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C" ORDER BY m.username_key, m.id`,
+			[]any{"a", "a"}},
 		{"MixedDirections", List{Order: []Order{downwards(added), name}, After: []string{"2026-01-01", "ann", "1"}},
 			"SELECT m.added_at, m.id, m.username_key FROM members m WHERE (m.added_at < $1::timestamptz OR (m.added_at = $2::timestamptz AND m.username_key > $3::text)" +
 				" OR (m.added_at = $4::timestamptz AND m.username_key = $5::text AND m.id > $6::uuid)) ORDER BY m.added_at DESC, m.username_key, m.id",
 			[]any{"2026-01-01", "2026-01-01", "ann", "2026-01-01", "ann", "1"}},
 		{"Nested", List{Of: AdminsOfGroup, Parents: two, Order: []Order{downwards(name)}, Where: MemberName.Eq("Ann"), After: []string{"x", "1"}, Limit: 3},
-			"SELECT p.ord, c.* FROM unnest($1::uuid[]) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (SELECT m.id AS c0, m.username_key AS c1 FROM members m" +
+			"SELECT p.ord, c.* FROM unnest($1::uuid[]) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (SELECT array_agg(c0::text), array_agg(c1::text) FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m" +
 				` WHERE (m.group_id = p.id AND m.username_key = lower($2::text) COLLATE "C" AND (m.username_key, m.id) < ($3::text, $4::uuid))` +
-				" ORDER BY m.username_key DESC, m.id DESC LIMIT 4) c ORDER BY p.ord, c1 DESC, c0 DESC", []any{parents, "Ann", "x", "1"}},
+				" ORDER BY m.username_key DESC, m.id DESC LIMIT 4) c) c", []any{parents, "Ann", "x", "1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

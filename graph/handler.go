@@ -53,7 +53,8 @@ func NewHandler(c HandlerConfig) http.Handler {
 		c.AdHoc = Everybody
 	}
 	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), bytes: c.Limits.Document}
-	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory}}))
+	ps := newPlans()
+	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}}))
 	srv.AddTransport(transport.Options{})
 	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
 	if own.admit == nil {
@@ -72,7 +73,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	srv.AroundOperations(c.limited)
 	srv.AroundOperations(noStreams)
 	if !c.executor {
-		srv.AroundFields(rendered)
+		srv.AroundFields(ps.rendered)
 	}
 	return authenticated(c, srv)
 }

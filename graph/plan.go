@@ -17,8 +17,10 @@ import (
 // found (linked), by the alias that the plan carries as the link's key.
 
 // planned runs a method of the directory with the caller and with what is selected of its answer.
-func planned[In, Out any](ctx context.Context, call func(context.Context, directory.Caller, In, directory.Selection) (Out, error), in In) (Out, error) {
-	sel, err := newPlanner(ctx).root(ctx)
+func planned[In, Out any](ctx context.Context, ps *plans, call func(context.Context, directory.Caller, In, directory.Selection) (Out, error), in In) (Out, error) {
+	sel, err := kept(ctx, ps, func(p *planner, f graphql.CollectedField) (directory.Selection, error) {
+		return p.object(f.Definition.Type.Name(), f.Selections)
+	})
 	if err != nil {
 		var none Out
 		return none, err
@@ -27,23 +29,26 @@ func planned[In, Out any](ctx context.Context, call func(context.Context, direct
 }
 
 // listed runs a method of the directory that answers a page of a list.
-func listed[Out any](ctx context.Context, call func(context.Context, directory.Caller, directory.Page, directory.Selection) (Out, error),
+func listed[Out any](ctx context.Context, ps *plans, call func(context.Context, directory.Caller, directory.Page, directory.Selection) (Out, error),
 	args directory.PageArgs, filter, order any) (Out, error) {
-	p := newPlanner(ctx)
-	f := graphql.GetFieldContext(ctx).Field
-	page := directory.Page{PageArgs: args, Filter: filter, Order: order}
-	sel, err := p.connection(&page, f.Definition.Type.Name(), f.Selections)
+	plan, err := kept(ctx, ps, func(p *planner, f graphql.CollectedField) (listPlan, error) {
+		var page directory.Page
+		sel, err := p.connection(&page, f.Definition.Type.Name(), f.Selections)
+		return listPlan{page.Rows, page.Total, page.Cursors, sel}, err
+	})
 	if err != nil {
 		var none Out
 		return none, err
 	}
-	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, page, sel) })
+	page := directory.Page{PageArgs: args, Filter: filter, Order: order, Rows: plan.rows, Total: plan.total, Cursors: plan.cursors}
+	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, page, plan.nodes) })
 }
 
 // found runs a method of the directory that finds objects of any type, with what is selected of each type.
-func found[In, Out any](ctx context.Context, call func(context.Context, directory.Caller, In, map[string]directory.Selection) (Out, error), in In) (Out, error) {
-	f := graphql.GetFieldContext(ctx).Field
-	sels, err := newPlanner(ctx).possible(f.Definition.Type.Name(), f.Selections)
+func found[In, Out any](ctx context.Context, ps *plans, call func(context.Context, directory.Caller, In, map[string]directory.Selection) (Out, error), in In) (Out, error) {
+	sels, err := kept(ctx, ps, func(p *planner, f graphql.CollectedField) (map[string]directory.Selection, error) {
+		return p.possible(f.Definition.Type.Name(), f.Selections)
+	})
 	if err != nil {
 		var none Out
 		return none, err
@@ -65,11 +70,6 @@ type planner struct {
 func newPlanner(ctx context.Context) *planner {
 	op := graphql.GetOperationContext(ctx)
 	return &planner{ctx: ctx, op: op, ec: newExecutionContext(op, &executableSchema{}, nil)}
-}
-
-func (p *planner) root(ctx context.Context) (directory.Selection, error) {
-	f := graphql.GetFieldContext(ctx).Field
-	return p.object(f.Definition.Type.Name(), f.Selections)
 }
 
 // values are the object types that are part of their parent's own fields: there is nothing to read for them.

@@ -22,14 +22,13 @@ import (
 // a place that may not be null, the renderer steps back and the executor decides. render_test.go holds them to the same bytes.
 
 // rendered is the field middleware that does it.
-func rendered(ctx context.Context, next graphql.Resolver) (any, error) {
+func (ps *plans) rendered(ctx context.Context, next graphql.Resolver) (any, error) {
 	v, err := next(ctx)
 	fc := graphql.GetFieldContext(ctx)
 	if err != nil || v == nil || (fc.Object != "Query" && fc.Object != "Mutation") || !fc.IsResolver {
 		return v, err
 	}
-	r := &renderer{op: graphql.GetOperationContext(ctx)}
-	p, ok := r.compile(fc.Field.Definition.Type, fc.Field.Selections)
+	p, ok := ps.writer(ctx, fc.Field)
 	if !ok {
 		return v, nil
 	}

@@ -152,79 +152,79 @@ func (r *memberOutcomeResolver) User(ctx context.Context, obj *directory.MemberO
 }
 
 func (r *mutationResolver) CreateGroup(ctx context.Context, input directory.CreateGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.CreateGroup, input)
+	return planned(ctx, r.plans, r.dir.CreateGroup, input)
 }
 
 func (r *mutationResolver) UpdateGroup(ctx context.Context, input UpdateGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.UpdateGroup, input.directory())
+	return planned(ctx, r.plans, r.dir.UpdateGroup, input.directory())
 }
 
 func (r *mutationResolver) DeleteGroup(ctx context.Context, input directory.DeleteGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.DeleteGroup, input)
+	return planned(ctx, r.plans, r.dir.DeleteGroup, input)
 }
 
 func (r *mutationResolver) AddMembers(ctx context.Context, input directory.AddMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.AddMembers, input)
+	return planned(ctx, r.plans, r.dir.AddMembers, input)
 }
 
 func (r *mutationResolver) RemoveMembers(ctx context.Context, input directory.RemoveMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.RemoveMembers, input)
+	return planned(ctx, r.plans, r.dir.RemoveMembers, input)
 }
 
 func (r *mutationResolver) SetMembers(ctx context.Context, input directory.SetMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.SetMembers, input)
+	return planned(ctx, r.plans, r.dir.SetMembers, input)
 }
 
 func (r *mutationResolver) SetUserGroups(ctx context.Context, input directory.SetUserGroupsInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.SetUserGroups, input)
+	return planned(ctx, r.plans, r.dir.SetUserGroups, input)
 }
 
 func (r *mutationResolver) AddAdmins(ctx context.Context, input directory.AddAdminsInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.AddAdmins, input)
+	return planned(ctx, r.plans, r.dir.AddAdmins, input)
 }
 
 func (r *mutationResolver) RemoveAdmins(ctx context.Context, input directory.RemoveAdminsInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.RemoveAdmins, input)
+	return planned(ctx, r.plans, r.dir.RemoveAdmins, input)
 }
 
 func (r *mutationResolver) CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.CreateToken, input)
+	return planned(ctx, r.plans, r.dir.CreateToken, input)
 }
 
 func (r *mutationResolver) RotateToken(ctx context.Context, input directory.RotateTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.RotateToken, input)
+	return planned(ctx, r.plans, r.dir.RotateToken, input)
 }
 
 func (r *mutationResolver) RevokeToken(ctx context.Context, input directory.RevokeTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.RevokeToken, input)
+	return planned(ctx, r.plans, r.dir.RevokeToken, input)
 }
 
 func (r *mutationResolver) CreateUser(ctx context.Context, input directory.CreateUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.CreateUser, input)
+	return planned(ctx, r.plans, r.dir.CreateUser, input)
 }
 
 func (r *mutationResolver) UpdateUser(ctx context.Context, input UpdateUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.UpdateUser, input.directory())
+	return planned(ctx, r.plans, r.dir.UpdateUser, input.directory())
 }
 
 func (r *mutationResolver) DeleteUser(ctx context.Context, input directory.DeleteUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.DeleteUser, input)
+	return planned(ctx, r.plans, r.dir.DeleteUser, input)
 }
 
 func (r *mutationResolver) PutAction(ctx context.Context, input directory.PutActionInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.PutAction, input)
+	return planned(ctx, r.plans, r.dir.PutAction, input)
 }
 
 func (r *mutationResolver) DeleteAction(ctx context.Context, input directory.DeleteActionInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.DeleteAction, input)
+	return planned(ctx, r.plans, r.dir.DeleteAction, input)
 }
 
 func (r *mutationResolver) PutWorkerModel(ctx context.Context, input directory.PutWorkerModelInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.PutWorkerModel, input)
+	return planned(ctx, r.plans, r.dir.PutWorkerModel, input)
 }
 
 func (r *mutationResolver) DeleteWorkerModel(ctx context.Context, input directory.DeleteWorkerModelInput) (*directory.Payload, error) {
-	return planned(ctx, r.dir.DeleteWorkerModel, input)
+	return planned(ctx, r.plans, r.dir.DeleteWorkerModel, input)
 }
 
 func (r *putActionPayloadResolver) Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error) {
@@ -244,35 +244,35 @@ func (r *putWorkerModelPayloadResolver) Changes(ctx context.Context, obj *direct
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*directory.Viewer, error) {
-	return planned(ctx, r.dir.Viewer, struct{}{})
+	return planned(ctx, r.plans, r.dir.Viewer, struct{}{})
 }
 
 func (r *queryResolver) Node(ctx context.Context, id string) (directory.Object, error) {
-	return found(ctx, r.dir.Node, id)
+	return found(ctx, r.plans, r.dir.Node, id)
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]directory.Object, error) {
-	return found(ctx, r.dir.Nodes, ids)
+	return found(ctx, r.plans, r.dir.Nodes, ids)
 }
 
 func (r *queryResolver) Group(ctx context.Context, by directory.GroupRef) (*directory.Group, error) {
-	return planned(ctx, r.dir.Group, by)
+	return planned(ctx, r.plans, r.dir.Group, by)
 }
 
 func (r *queryResolver) Groups(ctx context.Context, first *int, after *string, last *int, before *string, filter *directory.GroupFilter, orderBy []*directory.Ordering[directory.GroupOrderField]) (*directory.Connection[directory.Group], error) {
-	return listed(ctx, r.dir.Groups, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
+	return listed(ctx, r.plans, r.dir.Groups, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
 }
 
 func (r *queryResolver) User(ctx context.Context, by directory.UserRef) (*directory.User, error) {
-	return planned(ctx, r.dir.User, by)
+	return planned(ctx, r.plans, r.dir.User, by)
 }
 
 func (r *queryResolver) Users(ctx context.Context, first *int, after *string, last *int, before *string, filter *directory.UserFilter, orderBy []*directory.Ordering[directory.UserOrderField]) (*directory.Connection[directory.User], error) {
-	return listed(ctx, r.dir.Users, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
+	return listed(ctx, r.plans, r.dir.Users, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
 }
 
 func (r *queryResolver) Tokens(ctx context.Context, first *int, after *string, last *int, before *string, filter *directory.TokenFilter, orderBy []*directory.Ordering[directory.TokenOrderField]) (*directory.Connection[directory.Token], error) {
-	return listed(ctx, r.dir.Tokens, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
+	return listed(ctx, r.plans, r.dir.Tokens, directory.PageArgs{First: first, After: after, Last: last, Before: before}, filter, orderBy)
 }
 
 func (r *queryResolver) CheckMemberships(ctx context.Context, pairs []*directory.MembershipPair) ([]*directory.MembershipCheck, error) {
@@ -288,7 +288,7 @@ func (r *queryResolver) ExplainAccess(ctx context.Context, operation directory.O
 }
 
 func (r *queryResolver) Changes(ctx context.Context, first *int, after *string, filter *directory.ChangeFilter) (*directory.Connection[directory.Change], error) {
-	return listed(ctx, r.dir.Changes, directory.PageArgs{First: first, After: after}, filter, nil)
+	return listed(ctx, r.plans, r.dir.Changes, directory.PageArgs{First: first, After: after}, filter, nil)
 }
 
 func (r *removeAdminsPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {

@@ -43,7 +43,7 @@ func streamed(ctx context.Context, open func(context.Context, directory.Caller, 
 	if !ok {
 		return nil, &directory.Error{Code: directory.Invalid, Message: onlyStreamed}
 	}
-	st, err := open(ctx, auth.CallerOf(ctx), args, sel)
+	st, err := auth.Do(ctx, func(by directory.Caller) (*directory.Stream, error) { return open(ctx, by, args, sel) })
 	if err != nil {
 		return nil, err
 	}

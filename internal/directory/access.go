@@ -1,7 +1,7 @@
 package directory
 
 import (
-	"fmt"
+	"strings"
 
 	"roster/db"
 )
@@ -130,9 +130,9 @@ type AccessDecision struct {
 func decide(by Caller, op Operation, at *standing) AccessDecision {
 	r := ruleFor(by.Via, op)
 	d := AccessDecision{Rule: r.String()}
-	because := func(ok bool, format string, args ...any) bool {
+	because := func(ok bool, reason ...string) bool {
 		if ok {
-			d.Because = append(d.Because, fmt.Sprintf(format, args...))
+			d.Because = append(d.Because, strings.Join(reason, ""))
 		}
 		return ok
 	}
@@ -142,17 +142,16 @@ func decide(by Caller, op Operation, at *standing) AccessDecision {
 		return d
 	case because(!by.Known(), "There is no caller."):
 		return d
-	case because(!by.scoped(r.scope), "The token lacks the scope %s.", r.scope):
+	case because(!by.scoped(r.scope), "The token lacks the scope ", string(r.scope), "."):
 		return d
 	case because(r.managed && at != nil && at.imported, "The group is imported from a directory."):
 		return d
 	}
-	grants := []bool{
+	grants := append(make([]bool, 0, 7),
 		because(r.everybody, "Every authenticated caller may."),
 		because(r.user && by.User != nil, "Every user may."),
-		because(by.owns(r.scope), "The caller has %s directory-wide.", r.scope),
-		because(r.role != "" && hasRole(by, r.role), "The caller has the role %s.", r.role),
-	}
+		because(by.owns(r.scope), "The caller has ", string(r.scope), " directory-wide."),
+		because(r.role != "" && hasRole(by, r.role), "The caller has the role ", string(r.role), "."))
 	if at != nil {
 		grants = append(grants,
 			because(r.public && at.public, "The group is public."),

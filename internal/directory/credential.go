@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -27,9 +28,12 @@ const lastUseEvery = time.Minute
 // the caller anew.
 var ErrStale = db.ErrStale
 
-// credentials are the secrets met of late, by their hash.
+// fingerprintOfSecret stands for a secret in memory. It is not the hash that is kept at rest, whose key makes it three times as dear.
+type fingerprintOfSecret [sha256.Size]byte
+
+// credentials are the secrets met of late.
 type credentials struct {
-	byHash *lru.Cache[string, *credential]
+	bySecret *lru.Cache[fingerprintOfSecret, *credential]
 }
 
 // credential is what is known of one.
@@ -41,18 +45,18 @@ type credential struct {
 }
 
 func newCredentials() *credentials {
-	byHash, err := lru.New[string, *credential](maxCredentials)
+	bySecret, err := lru.New[fingerprintOfSecret, *credential](maxCredentials)
 	if err != nil {
 		panic(err) // only a size of none is an error
 	}
-	return &credentials{byHash}
+	return &credentials{bySecret}
 }
 
 // recall is the caller of a secret as it is remembered.
-func (c *credentials) recall(hash string, now time.Time) (*credential, bool) {
-	known, ok := c.byHash.Get(hash)
+func (c *credentials) recall(secret fingerprintOfSecret, now time.Time) (*credential, bool) {
+	known, ok := c.bySecret.Get(secret)
 	if ok && !known.until.IsZero() && !known.until.After(now) {
-		c.byHash.Remove(hash)
+		c.bySecret.Remove(secret)
 		return nil, false
 	}
 	return known, ok
@@ -63,8 +67,8 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 	if !plausible(secret) {
 		return Caller{}, wrongSecret
 	}
-	hash, now := s.hash(secret), time.Now()
-	if known, ok := s.known.recall(string(hash), now); ok {
+	print, now := fingerprintOfSecret(sha256.Sum256([]byte(secret))), time.Now()
+	if known, ok := s.known.recall(print, now); ok {
 		if err := s.touch(ctx, known, now); err != nil {
 			return Caller{}, err
 		}
@@ -72,13 +76,14 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 		by.asOf = db.At(known.epoch, false)
 		return by, nil
 	}
-	return s.find(ctx, hash, now)
+	return s.find(ctx, secret, print, now)
 }
 
 var wrongSecret = &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
 
 // find asks Postgres who a secret belongs to, and remembers it.
-func (s *Service) find(ctx context.Context, hash []byte, now time.Time) (Caller, error) {
+func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSecret, now time.Time) (Caller, error) {
+	hash := s.hash(secret)
 	c, ok, err := s.store.FindCredential(ctx, hash)
 	switch {
 	case err != nil:
@@ -96,7 +101,7 @@ func (s *Service) find(ctx context.Context, hash []byte, now time.Time) (Caller,
 	if err := s.touch(ctx, known, now); err != nil {
 		return Caller{}, err
 	}
-	s.known.byHash.Add(string(hash), known)
+	s.known.bySecret.Add(print, known)
 	by := known.by
 	by.asOf = db.At(c.Epoch, true)
 	return by, nil
@@ -145,7 +150,7 @@ func (s *Service) Verify(ctx context.Context, by Caller) error {
 }
 
 // Forget has the next Authenticate of a secret ask Postgres.
-func (s *Service) Forget(secret string) { s.known.byHash.Remove(string(s.hash(secret))) }
+func (s *Service) Forget(secret string) { s.known.bySecret.Remove(sha256.Sum256([]byte(secret))) }
 
 // IsStale reports whether a call failed since its caller was found by a memory that no longer holds.
 func IsStale(err error) bool { return errors.Is(err, ErrStale) }
