@@ -27,11 +27,13 @@ type search struct {
 	inside bool
 }
 
-// bounds hold for the same rows as LIKE with a prefix: between the least and the greatest text that begin so, which is a range of an
-// index whatever the text is, where LIKE tells the planner nothing before the text is there. The greatest ends in the last character
-// there is, as often as texts are long.
-func (s search) bounds() Cond {
-	return cond(s.column+" >= "+fold+" AND "+s.column+` <= (lower(?::text) || repeat(chr(1114111), 320)) COLLATE "C"`, s.prefix, s.prefix)
+// from and to hold for the texts from the least and up to the greatest that begins as the search says, together for the same as LIKE:
+// between them lies a range of an index, whatever the beginning is, where LIKE tells a planner nothing before it knows it. The
+// greatest ends in the last character there is, as often as texts are long.
+func (s search) from(column string) Cond { return cond(column+" >= "+fold, s.prefix) }
+
+func (s search) to(column string) Cond {
+	return cond(column+` <= (lower(?::text) || repeat(chr(1114111), 320)) COLLATE "C"`, s.prefix)
 }
 
 func cond(text string, args ...any) Cond { return Cond{text: text, args: args} }

@@ -262,8 +262,8 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 		return statement[T]{}, err
 	}
 	order = decisive(t, order)
-	alone := l.Where.alone
-	l.Where = And(l.still, bounded(t, order, l.Where).planned())
+	alone, begins := l.Where.alone, beginning(t, l, order)
+	l.Where = And(l.still, l.Where.planned())
 	nested := l.Of.where != ""
 	var st statement[T]
 	var w writer
@@ -280,6 +280,8 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 			w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
 		}
 		w.add(" FROM (")
+	} else if begins != nil {
+		w.add("SELECT c.* FROM (")
 	}
 	w.add("SELECT ")
 	for i, name := range names {
@@ -295,16 +297,19 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 		for range strings.Count(c.sql, "?") {
 			w.args = append(w.args, l.Viewer.String())
 		}
-		if nested {
+		if nested || begins != nil {
 			w.add(" AS c" + strconv.Itoa(i))
 		}
 	}
 	joins := joinsFor(t, w.b.String()+l.Where.text)
-	if !nested && alone != nil && alone.inside && len(order) == 1 && t.keys[order[0].Key].sql == alone.column {
+	switch {
+	case begins != nil:
+		addBeginning(&w, t, l, order, names, joins, begins)
+	case !nested && alone != nil && alone.inside && len(order) == 1 && t.keys[order[0].Key].sql == alone.column:
 		w.add(" FROM (SELECT " + alone.column + " AS at")
 		addPage(&w, t, l, order, "")
 		w.add(") k JOIN " + t.from + " ON " + alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(order[0].Desc != l.Backward))
-	} else {
+	default:
 		addPage(&w, t, l, order, joins)
 	}
 	if nested {
@@ -328,13 +333,35 @@ func namesOf[T any](t *Table[T], columns []string, order []Order) ([]string, err
 	return slices.Compact(names), nil
 }
 
-// bounded is a condition for a list of that order. Rows whose text begins somehow, in the order of that text, are a range of one
-// index, and the same plan is good for every beginning.
-func bounded[T any](t *Table[T], order []Order, c Cond) Cond {
-	if s := c.alone; s != nil && !s.inside && t.keys[order[0].Key].sql == s.column {
-		return s.bounds()
+// beginning is the search that a list is for, if it is for the rows whose text begins somehow, in the order of that text: a part of
+// one index, which the same plan finds for every beginning.
+func beginning[T any](t *Table[T], l List, order []Order) *search {
+	s := l.Where.alone
+	if s == nil || s.inside || l.Of.where != "" || l.Limit == 0 || t.keys[order[0].Key].sql != s.column {
+		return nil
 	}
-	return c
+	return s
+}
+
+// addBeginning adds what follows the columns of a page of such a list. The page begins at one end of the part, and is cut at the other
+// only when it is there: of both ends at once Postgres thinks so well that it would plan anew for each beginning.
+func addBeginning[T any](w *writer, t *Table[T], l List, order []Order, names []string, joins string, s *search) {
+	at, _ := slices.BinarySearch(names, t.keys[order[0].Key].column)
+	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.to
+	if order[0].Desc != l.Backward {
+		near, far = s.to, s.from
+	}
+	l.Where = And(l.still, near(s.column))
+	addPage(w, t, l, order, joins)
+	end := far(key)
+	w.add(") c WHERE "+end.text+" ORDER BY ", end.args...)
+	for i, o := range order {
+		if i > 0 {
+			w.add(", ")
+		}
+		at, _ := slices.BinarySearch(names, t.keys[o.Key].column)
+		w.add("c.c" + strconv.Itoa(at) + direction(o.Desc != l.Backward))
+	}
 }
 
 // addPage adds what follows the columns of a page: FROM … WHERE … ORDER BY … LIMIT ….
