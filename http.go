@@ -33,7 +33,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 			broken := s.recovered(a, r, recover())
 			s.log.LogAttrs(ctx, levelOf(r), "request",
 				slog.String("request_id", auth.RequestIDOf(ctx)),
-				slog.String("caller", actor(by)),
+				slog.String("caller", actor(by.Load())),
 				slog.String("method", r.Method),
 				slog.String("path", r.URL.Path),
 				slog.Int("status", a.status),
@@ -78,6 +78,8 @@ func levelOf(r *http.Request) slog.Level {
 // actor names a caller as the change log does.
 func actor(by *directory.Caller) string {
 	switch {
+	case by == nil:
+		return ""
 	case by.User != nil:
 		return by.User.Username
 	case by.Token != nil:

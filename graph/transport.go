@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"roster/internal/auth"
+	"roster/internal/directory"
 )
 
 // overHTTP is GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): a POST with a JSON body, or a GET for queries. It
@@ -64,6 +65,10 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
 	response := responses(ctx)
+	if response == nil { // gqlgen's answer to a context that is done
+		refuse(w, r, &directory.Error{Code: directory.Unavailable, Message: "The request ran out of time."})
+		return
+	}
 	if err := auth.Refusal(ctx); err != nil { // the credential ended between authentication and the first statement
 		refuse(w, r, err)
 		return
@@ -138,9 +143,6 @@ func answerMedia(r *http.Request) string {
 func send(w http.ResponseWriter, status int, media string, response *graphql.Response) {
 	b := bodies.Get().(*bytes.Buffer)
 	defer putBody(b)
-	if response == nil {
-		response = &graphql.Response{}
-	}
 	if len(response.Errors) == 0 && len(response.Extensions) == 0 && response.HasNext == nil && len(response.Data) > 0 {
 		b.WriteString(`{"data":`)
 		b.Write(response.Data)

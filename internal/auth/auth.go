@@ -79,9 +79,9 @@ func Refusal(ctx context.Context) error {
 }
 
 // Observed is ctx with a place for the caller, which Identify fills: for a log of requests, which stands around the doors and would
-// not know by itself whom they found.
-func Observed(ctx context.Context) (context.Context, *directory.Caller) {
-	by := new(directory.Caller)
+// not know by itself whom they found. Several goroutines of one request may fill it.
+func Observed(ctx context.Context) (context.Context, *atomic.Pointer[directory.Caller]) {
+	by := new(atomic.Pointer[directory.Caller])
 	return context.WithValue(ctx, observedKey, by), by
 }
 
@@ -149,8 +149,8 @@ func Identify(ctx context.Context, dir *directory.Service, issuers *Verifier, se
 		}
 	}
 	by.Via, by.RequestID = via, RequestIDOf(ctx)
-	if seen, ok := ctx.Value(observedKey).(*directory.Caller); ok {
-		*seen = by
+	if seen, ok := ctx.Value(observedKey).(*atomic.Pointer[directory.Caller]); ok {
+		seen.Store(&by)
 	}
 	return by, nil
 }

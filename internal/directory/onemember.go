@@ -30,7 +30,7 @@ func (s *Service) addOne(ctx context.Context, by Caller, in AddMembersInput, sel
 	return s.writeOne(ctx, by, sel, oneMember{
 		group: in.Group, user: *in.Users[0], expectedVersion: in.ExpectedVersion, notAdmin: in.AdminsAreIn,
 		kind: ChangeKindMemberAdded, after: memberImage{},
-	}, s.store.AddOneMember, MemberResultAdded, MemberResultAlreadyMember)
+	}, (*db.Store).AddOneMember, MemberResultAdded, MemberResultAlreadyMember)
 }
 
 // removeOne is RemoveMembers where it is plain. An admin leaves two places, which is not.
@@ -41,11 +41,11 @@ func (s *Service) removeOne(ctx context.Context, by Caller, in RemoveMembersInpu
 	return s.writeOne(ctx, by, sel, oneMember{
 		group: in.Group, user: *in.Users[0], expectedVersion: in.ExpectedVersion, notAdmin: true,
 		kind: ChangeKindMemberRemoved, before: memberImage{},
-	}, s.store.RemoveOneMember, MemberResultRemoved, MemberResultNotAMember)
+	}, (*db.Store).RemoveOneMember, MemberResultRemoved, MemberResultNotAMember)
 }
 
 func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneMember,
-	statement func(context.Context, db.OneMember) (db.OneWritten, bool, error), yes, no MemberResult) (*Payload, bool, error) {
+	statement func(*db.Store, context.Context, db.OneMember) (db.OneWritten, bool, error), yes, no MemberResult) (*Payload, bool, error) {
 	w := &write{reader: s.newReader(s.store, by), ctx: ctx, s: s, out: &Payload{}}
 	where, ok := m.where(by)
 	if !ok || !w.plain(sel) {
@@ -55,7 +55,7 @@ func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneM
 	if err := w.change(m.kind, nil, nil, m.before, m.after); err != nil {
 		return nil, false, err
 	}
-	one, ok, err := statement(ctx, db.OneMember{Where: where, Member: newID(), Grant: db.Grant{By: by.id(), Via: string(by.Via)}, Log: w.out.changes[0]})
+	one, ok, err := statement(w.store, ctx, db.OneMember{Where: where, Member: newID(), Grant: db.Grant{By: by.id(), Via: string(by.Via)}, Log: w.out.changes[0]})
 	if err != nil || !ok {
 		return nil, false, unlessOvertaken(err)
 	}

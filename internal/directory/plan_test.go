@@ -33,7 +33,6 @@ var dear = []struct{ page, reason string }{
 	{`^groups/ids/.*/in seven$`, "A thousand ids are a thousand look-ups."},
 	{`^members/not admins/`, "Of a group with thousands of members it is cheaper to read who is an admin anywhere once than to look up each."},
 	{`^tokens/.*/LAST_USED_AT/administrator`, "An index by last use would be written to with every use of a token. Who sees all tokens is an administrator."},
-	{`^changes/kind/administrator`, "Readers go on from their cursor, where the log's own index leads; a kind that is rare is looked for through all of the log once."},
 }
 
 // plans explains what a directory asks.

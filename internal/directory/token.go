@@ -128,10 +128,11 @@ func (w *write) mayHandle(u *db.User) error {
 	if !w.by.scoped(PermissionTokensEdit) {
 		return deny(w.by, decide(w.by, OperationTokensEdit, &standing{}))
 	}
-	if w.by.is(u.ID) {
+	own := w.by.is(u.ID)
+	if own && w.by.Token != nil { // whose roles are the user's
 		return nil
 	}
-	if d := decide(w.by, OperationTokensEdit, nil); !d.Allowed {
+	if d := decide(w.by, OperationTokensEdit, nil); !own && !d.Allowed {
 		return deny(w.by, d)
 	}
 	theirs := Caller{Roles: rolesOf(u.Roles)}
