@@ -35,8 +35,9 @@ func TestWrongUsage(t *testing.T) {
 		{"SeedNothing", none, []string{"seed"}, []string{"seed wants either -demo or"}},
 		{"SeedBoth", none, []string{"seed", "-demo", "-users", "3"}, []string{"seed wants either -demo or"}},
 		{"SeedNegative", none, []string{"seed", "-users", "-3"}, []string{"is not negative"}},
-		{"TokenNothing", none, []string{"token"}, []string{"token wants one of -user, -group, -list, -revoke"}},
-		{"TokenBoth", none, []string{"token", "-user", "a", "-group", "b"}, []string{"token wants one of -user, -group, -list, -revoke"}},
+		{"TokenNothing", none, []string{"token"}, []string{"token wants one of -user, -group, -list, -rotate, -revoke"}},
+		{"TokenBoth", none, []string{"token", "-user", "a", "-group", "b"}, []string{"token wants one of -user, -group, -list, -rotate, -revoke"}},
+		{"TokenOverlap", none, []string{"token", "-user", "a", "-overlap", "1h"}, []string{"-overlap goes with -rotate"}},
 		{"TokenValues", settings{"ROSTER_LOG_LEVEL": "loud"}, []string{"token", "-user", "a", "-scopes", "GROUPS_VIEW,ALL", "-expiration", "soon"},
 			[]string{"ROSTER_LOG_LEVEL: ", `there is no scope "ALL"`, `"soon" is none of SESSION`}},
 	} {
@@ -90,7 +91,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The token command makes, lists and revokes; its standard output is the secret alone.
+// The token command makes, lists, rotates and revokes; its standard output is the secret alone.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
@@ -113,6 +114,16 @@ func TestToken(t *testing.T) {
 		t.Errorf("the list is\n%s", list)
 	}
 	id := regexp.MustCompile(`tok_\w+`).FindString(ofUser.stderr)
+	old, rotated := secret, with.ok(t, "token", "-rotate", id, "-overlap", "1h")
+	if secret = strings.TrimSpace(rotated.stdout); !regexp.MustCompile(`^rst_\w{36}\n$`).MatchString(rotated.stdout) || secret == old {
+		t.Errorf("standard output is %q", rotated.stdout)
+	}
+	for _, either := range []string{old, secret} {
+		r.query(t, either, `{ viewer { user { username } } }`, `{"user":{"username":"admin"}}`)
+	}
+	secret = strings.TrimSpace(with.ok(t, "token", "-rotate", id).stdout)
+	r.query(t, old, `{ viewer { roles } }`, `"UNAUTHENTICATED"`)
+	r.query(t, secret, `{ viewer { user { username } } }`, `{"user":{"username":"admin"}}`)
 	with.ok(t, "token", "-revoke", id)
 	r.query(t, secret, `{ viewer { roles } }`, `"UNAUTHENTICATED"`)
 

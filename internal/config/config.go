@@ -26,6 +26,10 @@ type Config struct {
 	Migrate     bool
 	AdminToken  Secret // empty: one is made at the first start
 	TokenKey    Secret // empty: the database keeps one
+	// PreviousTokenKeys are those that tokens may still be kept under, or soon will be, a line each.
+	PreviousTokenKeys Secret
+	MaxTokenLife      time.Duration // 0: any time
+
 	Issuers     string // the file of issuers whose tokens are taken; empty: none
 	TLSCert     string // a file, as is TLSKey; empty: plain HTTP
 	TLSKey      string

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ const (
 	minKey   = 32
 
 	minRetention = time.Hour
+	minTokenLife = time.Hour
 )
 
 // setting is one line of the table.
@@ -43,6 +45,8 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
 		{"", "ROSTER_ADMIN_TOKEN", "", "the first administrator's token, 20 characters or more; empty: one is made and printed once", &c.AdminToken, optional(adminToken)},
 		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
+		{"", "ROSTER_TOKEN_KEY_PREVIOUS", "", "the keys before it, a line each, whose tokens are still taken; docs/tokens.md says how keys are changed", &c.PreviousTokenKeys, optional(tokenKeys)},
+		{"max-token-life", "ROSTER_MAX_TOKEN_LIFE", "0", "the longest that a new token may live, such as 2160h; 0: any time", &c.MaxTokenLife, tokenLife},
 		{"tls-cert", "ROSTER_TLS_CERT", "", "a file with the certificate and its chain, in PEM; read again when it changes; empty: plain HTTP", &c.TLSCert, nil},
 		{"tls-key", "ROSTER_TLS_KEY", "", "a file with its private key", &c.TLSKey, nil},
 		{"issuers", "ROSTER_ISSUERS", "", "JSON file of the issuers whose JWTs are taken, as docs/identity.md says; empty: only Roster's own tokens", &c.Issuers, nil},
@@ -211,6 +215,28 @@ func adminToken(text string) error {
 func tokenKey(text string) error {
 	if n := utf8.RuneCountInString(text); n < minKey {
 		return fmt.Errorf("it has %d characters; a key has at least %d", n, minKey)
+	}
+	return nil
+}
+
+// Keys are the keys of a setting that holds one a line.
+func Keys(s Secret) []string {
+	return slices.DeleteFunc(strings.Split(strings.ReplaceAll(s.Reveal(), "\r\n", "\n"), "\n"), func(k string) bool { return k == "" })
+}
+
+func tokenKeys(text string) error {
+	for i, key := range Keys(Secret(text)) {
+		if err := tokenKey(key); err != nil {
+			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// tokenLife refuses what would end a SESSION before its hour, or a token before anybody could use it.
+func tokenLife(text string) error {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 && d < minTokenLife {
+		return fmt.Errorf("%s is less than %s", d, minTokenLife)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,7 +16,8 @@ import (
 type Service struct {
 	store *db.Store
 	kinds *kinds
-	key   []byte // of token hashes
+	keys  [][]byte // of token hashes; new ones are made under the first
+	life  time.Duration
 	known *credentials
 	feed  *feed
 }
@@ -25,6 +27,11 @@ type Config struct {
 	Store *db.Store
 	// TokenKey keys the hashes of tokens. Whoever has neither it nor a token can do nothing with a copy of the database.
 	TokenKey []byte
+	// PreviousTokenKeys are keys that hashes may still be under. A token that is used is kept under TokenKey from then on.
+	PreviousTokenKeys [][]byte
+	// MaxTokenLife is the longest that a new token may live, or a rotated one; 0 for any time. The first administrator's, which is the
+	// operator's own, is not bound by it, nor are tokens that there are.
+	MaxTokenLife time.Duration
 	// FeedBacklog is how many changes a stream of the feed may be behind before it is ended; 0: DefaultFeedBacklog.
 	FeedBacklog int
 	// OnFeedError, if set, hears why the change log could not be read; once, until it can be read again.
@@ -33,7 +40,8 @@ type Config struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey, known: newCredentials()}
+	s := &Service{store: c.Store, kinds: newKinds(), keys: append([][]byte{c.TokenKey}, c.PreviousTokenKeys...), life: c.MaxTokenLife,
+		known: newCredentials()}
 	s.feed = newFeed(s, c)
 	return s
 }

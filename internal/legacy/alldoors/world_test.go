@@ -69,7 +69,12 @@ func newWorld(t testing.TB, settings map[string]legacy.Setting) *world {
 
 func newWorldWith(t testing.TB, settings map[string]legacy.Setting, o db.Options) *world {
 	t.Helper()
-	url := rostertest.URL(t)
+	return newWorldOn(t, rostertest.URL(t), settings, o)
+}
+
+// newWorldOn is one more server on a database.
+func newWorldOn(t testing.TB, url string, settings map[string]legacy.Setting, o db.Options) *world {
+	t.Helper()
 	o.URL = url
 	store, err := db.Open(o)
 	if err != nil {
