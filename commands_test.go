@@ -135,6 +135,34 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// Tokens outlive the change from the database's own key to a configured one, and from that to the next.
+func TestTokenKeys(t *testing.T) {
+	t.Parallel()
+	first, second := strings.Repeat("first, ", 5), strings.Repeat("second ", 5)
+	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
+	start(t, with).end()
+	secret := strings.TrimSpace(with.ok(t, "token", "-user", "admin").stdout)
+	works := func(what, key, previous string, want string) {
+		t.Helper()
+		with["ROSTER_TOKEN_KEY"], with["ROSTER_TOKEN_KEY_PREVIOUS"] = key, previous
+		r := start(t, with)
+		r.query(t, secret, `{ viewer { user { username } } }`, want)
+		r.end()
+		for _, key := range []string{first, second} {
+			if strings.Contains(r.stderr.String(), strings.TrimSpace(key)) {
+				t.Errorf("%s: a key is logged", what)
+			}
+		}
+	}
+	works("the next one, beforehand", "", first, `"admin"`)
+	works("instead of the database's", first, "", `"admin"`)
+	works("the next one", second, "something else that is as long as a key has to be\n"+first, `"admin"`)
+	works("without the one before", second, "", `"admin"`) // it is the database's still: it was used within the minute
+	if out := with.run(t, "", "token", "-list"); out.code != 0 {
+		t.Error(out.stderr)
+	}
+}
+
 // A file can come by a pipe; one with a bad record fails and says where.
 func TestImportAndSeed(t *testing.T) {
 	t.Parallel()

@@ -267,6 +267,11 @@ func TestLimitSettings(t *testing.T) {
 		{[]string{"ROSTER_AD_HOC", "off"}, "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
 		{[]string{"ROSTER_TLS_CERT", "a", "ROSTER_TLS_KEY", "b"}, ""},
 		{[]string{"ROSTER_TLS_KEY", "b"}, "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "1h"}, ""},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "59m"}, "ROSTER_MAX_TOKEN_LIFE: 59m0s is less than 1h0m0s"},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "90d"}, `ROSTER_MAX_TOKEN_LIFE: "90d" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\n\n" + strings.Repeat(",", 32) + "\n"}, ""},
+		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\nhush"}, "ROSTER_TOKEN_KEY_PREVIOUS: line 2: it has 4 characters; a key has at least 32"},
 		{[]string{"ROSTER_CORS_ORIGINS", "*"}, `ROSTER_CORS_ORIGINS: "*": an origin is https://host or https://host:port, in lower case`},
 	} {
 		_, _, err := parse(t, env(row.set...))

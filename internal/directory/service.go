@@ -306,7 +306,7 @@ func (w *write) authorise(g *db.Group, op Operation) error {
 	case d.Allowed:
 		return nil
 	case !refusesFirst(w.by.Via, op) && !decide(w.by, OperationGroupView, &at).Allowed:
-		return w.hidden(op)
+		return hides("input.group", noGroup, d)
 	}
 	return deny(w.by, d)
 }
@@ -321,8 +321,12 @@ const noGroup = "There is no such group, or none that you may see."
 
 // hidden answers for a group that is not there, or not there for this caller.
 func (r *reader) hidden(op Operation) error {
-	if d := decide(r.by, op, &standing{}); refusesFirst(r.by.Via, op) && !d.Allowed {
+	d := decide(r.by, op, &standing{})
+	switch {
+	case d.Allowed:
+		return notFound("input.group", noGroup)
+	case refusesFirst(r.by.Via, op):
 		return deny(r.by, d)
 	}
-	return notFound("input.group", noGroup)
+	return hides("input.group", noGroup, d)
 }

@@ -131,12 +131,12 @@ func (w *write) tokenOwner(t *db.Token, in CreateTokenInput) (*db.Group, *db.Use
 		return nil, nil, err
 	}
 	if u == nil {
-		return nil, nil, notFound("input.user", noUser)
+		return nil, nil, refield(unseen(w.by, OperationUsersView, noUser), "input.user")
 	}
 	t.UserID = &u.ID
 	if err := w.mayHandle(u); err != nil {
 		if CodeOf(err) == Forbidden && !w.by.sees(u.ID) {
-			err = notFound("input.user", noUser)
+			err = &Error{Code: NotFound, Field: "input.user", Message: noUser, Denial: AsError(err).reason()}
 		}
 		return nil, nil, err
 	}
@@ -294,7 +294,8 @@ func (w *write) lockToken(id string) (*db.Token, *db.Group, *db.User, error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	hidden := notFound("input.token", "There is no such token, or none that you may see.")
+	hidden := unseen(w.by, OperationTokensEdit, "There is no such token, or none that you may see.")
+	hidden.Field = "input.token"
 	if !ok {
 		return nil, nil, nil, hidden
 	}
@@ -302,6 +303,7 @@ func (w *write) lockToken(id string) (*db.Token, *db.Group, *db.User, error) {
 	g, u, err := w.ownerOf(&t)
 	if CodeOf(err) == Forbidden || CodeOf(err) == NotFound {
 		if seen, ferr := w.kinds.token.byIDs(w.ctx, w.reader, []uuid.UUID{t.ID}, tokensWhere(w.by), Selection{}); ferr == nil && len(seen) == 0 {
+			hidden.Denial = AsError(err).reason()
 			return nil, nil, nil, hidden
 		}
 	}

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"os"
 	"regexp"
 	"strings"
@@ -93,7 +94,7 @@ func TestTokenKeysDoNotFight(t *testing.T) {
 func TestTokenKeysTakeNoMoreStatements(t *testing.T) {
 	t.Parallel()
 	count := 0
-	store := rostertest.Store(t, db.Options{OnQuery: func(db.Query) { count++ }})
+	store := rostertest.Store(t, db.Options{OnStatement: func(context.Context, string) { count++ }})
 	old := rostertest.DirectoryOn(t, store)
 	user := directory.UserByName(directory.FirstAdmin)
 	made, err := old.CreateToken(t.Context(), directory.System(), directory.CreateTokenInput{User: &user}, nothing)
