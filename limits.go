@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/graph"
+	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/limit"
 )
@@ -61,6 +62,11 @@ func (s *server) graphql(budget *limit.Budget) (http.Handler, error) {
 
 // budget is what callers may spend, in GraphQL and the doors together.
 func (s *server) budget() *limit.Budget { return limit.NewBudget(s.config.PointsPerMinute, time.Now) }
+
+// guard bounds what addresses may get wrong.
+func (s *server) guard() *auth.Guard {
+	return &auth.Guard{Failures: limit.NewFailures(s.config.FailuresPerMinute, time.Now), Proxies: config.Networks(s.config.TrustedProxies), Log: s.log}
+}
 
 // hardened tells browsers not to guess types, not to frame anything, not to say where they come from, and to run nothing of what
 // comes from here; the pages have a policy of their own in its place.

@@ -58,7 +58,7 @@ func (s *server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.RequestIDs(s.hardened(s.logged(packed))), nil
+	return auth.RequestIDs(s.hardened(s.logged(s.guard().Handler(packed)))), nil
 }
 
 // commands is everything that the program does.

@@ -36,12 +36,14 @@ type Config struct {
 	CORSOrigins []string
 
 	// What GraphQL takes.
-	Introspection   Audience
-	MaxCost         int // points of one operation
-	Timeout         time.Duration
-	PointsPerMinute int      // of one caller; 0: any number
-	Documents       string   // a file; empty: none
-	AdHoc           Audience // who may send documents that are not in it
+	Introspection     Audience
+	MaxCost           int // points of one operation
+	Timeout           time.Duration
+	PointsPerMinute   int      // of one caller; 0: any number
+	FailuresPerMinute int      // of one address; 0: any number
+	TrustedProxies    []string // networks
+	Documents         string   // a file; empty: none
+	AdHoc             Audience // who may send documents that are not in it
 
 	ChangesRetention time.Duration // 0: changes are kept for ever
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"runtime"
@@ -55,6 +56,8 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"max-cost", "ROSTER_MAX_COST", "250000", "points that a GraphQL operation may cost", &c.MaxCost, atLeast(1)},
 		{"timeout", "ROSTER_TIMEOUT", "10s", "how long a GraphQL operation may take", &c.Timeout, someTime},
 		{"points-per-minute", "ROSTER_POINTS_PER_MINUTE", "0", "points that a caller may spend; 0: any number", &c.PointsPerMinute, atLeast(0)},
+		{"failures-per-minute", "ROSTER_FAILURES_PER_MINUTE", "600", "wrong credentials that an address may send; 0: any number", &c.FailuresPerMinute, atLeast(0)},
+		{"trusted-proxies", "ROSTER_TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For says the client's address, such as 10.0.0.0/8, by commas", &c.TrustedProxies, networks},
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},
@@ -237,6 +240,34 @@ func tokenKeys(text string) error {
 func tokenLife(text string) error {
 	if d, err := time.ParseDuration(text); err == nil && d > 0 && d < minTokenLife {
 		return fmt.Errorf("%s is less than %s", d, minTokenLife)
+	}
+	return nil
+}
+
+// Networks are the networks of a setting that was checked.
+func Networks(texts []string) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		if p, err := network(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network is a network, or one address.
+func network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Unmap().Prefix(a.Unmap().BitLen())
+	}
+	return netip.ParsePrefix(text)
+}
+
+func networks(text string) error {
+	for _, n := range list(text) {
+		if _, err := network(n); err != nil {
+			return fmt.Errorf("%q is no network, such as 10.0.0.0/8, and no address", n)
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"strings"
 
 	"roster/db"
 )
@@ -227,6 +228,10 @@ type Denial struct {
 	Operation Operation // "" where it was not the table of access that refused
 	Rule      string
 	Because   []string
+}
+
+func (d *Denial) String() string {
+	return fmt.Sprintf("%s: %s: %s", d.Operation, d.Rule, strings.Join(d.Because, " "))
 }
 
 func denialOf(d AccessDecision) *Denial { return &Denial{d.op, d.Rule, d.Because} }
