@@ -130,3 +130,56 @@ func TestLogInFailuresAreLimited(t *testing.T) {
 		t.Error("with what is remembered:", a)
 	}
 }
+
+// TestDenialsAreLogged: each refusal is a line of the log, by whichever way in, with who, what, by which rule and why; and no secret.
+func TestDenialsAreLogged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.level, w.doors = slog.LevelInfo, nil
+	w.serve(nil)
+	dir, user := w.dir, directory.UserByName("ann")
+	did(t)(dir.CreateUser(t.Context(), directory.System(), directory.CreateUserInput{Username: "ann"}, directory.Selection{}))
+	did(t)(dir.CreateGroup(t.Context(), directory.System(), directory.CreateGroupInput{Name: "vault"}, directory.Selection{}))
+	ann, _ := w.fresh(t, directory.CreateTokenInput{User: &user, Scopes: directory.Permissions})
+	const bad = "a wrong secret, twenty characters long"
+	refused := []request{
+		graphql(ann, `mutation { deleteGroup(input: {group: {name: "vault"}}) { deletedId } }`, nil),
+		graphql("", `{ groups { totalCount } }`, nil),
+		graphql(bad, `{ groups { totalCount } }`, nil),
+		authorised(directory.DoorCDS, ann, request{method: "DELETE", path: "/group/vault"}),
+		authorised(directory.DoorEntrust, ann, request{method: "GET", path: "/api/web/v1/groups"}),
+		authorised(directory.DoorCDS, bad, request{method: "GET", path: "/group"}),
+	}
+	delete(refused[1].header, "Authorization")
+	for _, r := range refused {
+		w.send(r)
+	}
+	var got []string
+	for line := range strings.Lines(w.log.String()) {
+		if _, denied, ok := strings.Cut(line, "msg=denied "); ok {
+			_, denied, _ = strings.Cut(denied, " ") // the request's id
+			got = append(got, strings.TrimSpace(denied))
+		}
+	}
+	deletes := `operation=GROUP_DELETE rule="directory-wide GROUPS_REMOVE, or admins of the group; a token needs the scope GROUPS_REMOVE" because="[Nothing that the rule asks for holds.]"`
+	unknown := `operation="" rule="" because="[The token is unknown, expired or revoked.]"`
+	want := []string{
+		`caller=ann door=GRAPHQL code=NOT_FOUND ` + deletes,
+		`caller="" door=GRAPHQL code=UNAUTHENTICATED operation=GROUP_LIST`,
+		`caller="" door=GRAPHQL code=UNAUTHENTICATED ` + unknown,
+		`caller=ann door=CDS code=FORBIDDEN ` + deletes,
+		`caller=ann door=ENTRUST code=FORBIDDEN operation=GROUP_LIST rule="directory-wide GROUPS_VIEW; a token needs the scope GROUPS_VIEW" because="[Nothing that the rule asks for holds.]"`,
+		`caller="" door=CDS code=UNAUTHENTICATED ` + unknown,
+	}
+	for i := range max(len(want), len(got)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("refusal %d:\n%s", i, strings.Join(got, "\n"))
+			break
+		}
+	}
+	for _, secret := range []string{bad, ann[8:]} {
+		if strings.Contains(w.log.String(), secret) {
+			t.Error("a secret is logged")
+		}
+	}
+}
