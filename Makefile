@@ -6,6 +6,9 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # The race detector wants a C compiler; Go says 0 where there is none.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+GOVULNCHECK_VERSION := v1.9.0
+FUZZTIME ?= 10s
+
 GENERATED := graph/generated.go graph/models_gen.go graph/schema.resolvers.go db/schema.sql
 
 PAGE_DIR := graph/playground
@@ -13,7 +16,7 @@ PAGE := $(PAGE_DIR)/dist/index.html
 PAGE_SOURCES := $(shell find $(PAGE_DIR)/src -type f) \
 	$(addprefix $(PAGE_DIR)/,index.html package.json package-lock.json tsconfig.json vite.config.js)
 
-.PHONY: help run test soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
+.PHONY: help run test fuzz audit soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
 	check-bench
 .DEFAULT_GOAL := help
 
@@ -28,6 +31,16 @@ test: ## run all tests but the browser's
 
 soak: ## follow the feed of changes under load for minutes, and print what came and how late; ARGS="-soak 10s" passes flags
 	go test -tags soak -count=1 -run '^TestSoak' -v ./internal/directory -args $(ARGS)
+
+fuzz: ## run every fuzz target for FUZZTIME, 10s if not given, one after the other
+	@grep -rl --include=*_test.go '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r dir; do \
+		cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' | while read -r target; do \
+			echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+audit: ## compare what Roster is built of with the Go vulnerability database, at vuln.go.dev
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 check: check-format check-vet lint check-generated check-migrations check-bench ## run what CI checks beside the tests
 

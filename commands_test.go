@@ -35,8 +35,9 @@ func TestWrongUsage(t *testing.T) {
 		{"SeedNothing", none, []string{"seed"}, []string{"seed wants either -demo or"}},
 		{"SeedBoth", none, []string{"seed", "-demo", "-users", "3"}, []string{"seed wants either -demo or"}},
 		{"SeedNegative", none, []string{"seed", "-users", "-3"}, []string{"is not negative"}},
-		{"TokenNothing", none, []string{"token"}, []string{"token wants one of -user, -group, -list, -revoke"}},
-		{"TokenBoth", none, []string{"token", "-user", "a", "-group", "b"}, []string{"token wants one of -user, -group, -list, -revoke"}},
+		{"TokenNothing", none, []string{"token"}, []string{"token wants one of -user, -group, -list, -rotate, -revoke"}},
+		{"TokenBoth", none, []string{"token", "-user", "a", "-group", "b"}, []string{"token wants one of -user, -group, -list, -rotate, -revoke"}},
+		{"TokenOverlap", none, []string{"token", "-user", "a", "-overlap", "1h"}, []string{"-overlap goes with -rotate"}},
 		{"TokenValues", settings{"ROSTER_LOG_LEVEL": "loud"}, []string{"token", "-user", "a", "-scopes", "GROUPS_VIEW,ALL", "-expiration", "soon"},
 			[]string{"ROSTER_LOG_LEVEL: ", `there is no scope "ALL"`, `"soon" is none of SESSION`}},
 	} {
@@ -90,7 +91,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The token command makes, lists and revokes; its standard output is the secret alone.
+// The token command makes, lists, rotates and revokes; its standard output is the secret alone.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
@@ -113,6 +114,16 @@ func TestToken(t *testing.T) {
 		t.Errorf("the list is\n%s", list)
 	}
 	id := regexp.MustCompile(`tok_\w+`).FindString(ofUser.stderr)
+	old, rotated := secret, with.ok(t, "token", "-rotate", id, "-overlap", "1h")
+	if secret = strings.TrimSpace(rotated.stdout); !regexp.MustCompile(`^rst_\w{36}\n$`).MatchString(rotated.stdout) || secret == old {
+		t.Errorf("standard output is %q", rotated.stdout)
+	}
+	for _, either := range []string{old, secret} {
+		r.query(t, either, `{ viewer { user { username } } }`, `{"user":{"username":"admin"}}`)
+	}
+	secret = strings.TrimSpace(with.ok(t, "token", "-rotate", id).stdout)
+	r.query(t, old, `{ viewer { roles } }`, `"UNAUTHENTICATED"`)
+	r.query(t, secret, `{ viewer { user { username } } }`, `{"user":{"username":"admin"}}`)
 	with.ok(t, "token", "-revoke", id)
 	r.query(t, secret, `{ viewer { roles } }`, `"UNAUTHENTICATED"`)
 
@@ -121,6 +132,34 @@ func TestToken(t *testing.T) {
 		if got.code != 1 || got.stdout != "" || !strings.Contains(got.stderr, "NOT_FOUND") {
 			t.Errorf("%s: %+v", args, got)
 		}
+	}
+}
+
+// Tokens outlive the change from the database's own key to a configured one, and from that to the next.
+func TestTokenKeys(t *testing.T) {
+	t.Parallel()
+	first, second := strings.Repeat("first, ", 5), strings.Repeat("second ", 5)
+	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
+	start(t, with).end()
+	secret := strings.TrimSpace(with.ok(t, "token", "-user", "admin").stdout)
+	works := func(what, key, previous string, want string) {
+		t.Helper()
+		with["ROSTER_TOKEN_KEY"], with["ROSTER_TOKEN_KEY_PREVIOUS"] = key, previous
+		r := start(t, with)
+		r.query(t, secret, `{ viewer { user { username } } }`, want)
+		r.end()
+		for _, key := range []string{first, second} {
+			if strings.Contains(r.stderr.String(), strings.TrimSpace(key)) {
+				t.Errorf("%s: a key is logged", what)
+			}
+		}
+	}
+	works("the next one, beforehand", "", first, `"admin"`)
+	works("instead of the database's", first, "", `"admin"`)
+	works("the next one", second, "something else that is as long as a key has to be\n"+first, `"admin"`)
+	works("without the one before", second, "", `"admin"`) // it is the database's still: it was used within the minute
+	if out := with.run(t, "", "token", "-list"); out.code != 0 {
+		t.Error(out.stderr)
 	}
 }
 

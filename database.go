@@ -76,16 +76,28 @@ func (d *database) prepare(ctx context.Context, p *program) error {
 
 // directory is the domain on this database.
 func (d *database) directory(ctx context.Context, c config.Config, log *slog.Logger) (*directory.Service, error) {
-	key := []byte(c.TokenKey.Reveal())
-	if len(key) == 0 {
-		var err error
-		if key, err = directory.TokenKey(ctx, d.store); err != nil {
-			return nil, err
-		}
+	key, previous, err := d.tokenKeys(ctx, c)
+	if err != nil {
+		return nil, err
 	}
-	return directory.New(directory.Config{Store: d.store, TokenKey: key, OnFeedError: func(err error) {
-		log.Warn("the change log cannot be read: streams wait", "cause", err)
-	}}), nil
+	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife,
+		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) }}), nil
+}
+
+// tokenKeys are the key of token hashes and those before it. One that the database keeps was before any that is configured.
+func (d *database) tokenKeys(ctx context.Context, c config.Config) (key []byte, previous [][]byte, err error) {
+	for _, k := range config.Keys(c.PreviousTokenKeys) {
+		previous = append(previous, []byte(k))
+	}
+	if c.TokenKey == "" {
+		key, err = directory.TokenKey(ctx, d.store)
+		return key, previous, err
+	}
+	kept, err := directory.KeptTokenKey(ctx, d.store)
+	if kept != nil {
+		previous = append(previous, kept)
+	}
+	return []byte(c.TokenKey.Reveal()), previous, err
 }
 
 // died says so if Postgres ends under us. Of one that is not ours, the store will tell.

@@ -33,7 +33,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 			broken := s.recovered(a, r, recover())
 			s.log.LogAttrs(ctx, levelOf(r), "request",
 				slog.String("request_id", auth.RequestIDOf(ctx)),
-				slog.String("caller", actor(by.Load())),
+				slog.String("caller", nameOf(by.Load())),
 				slog.String("method", r.Method),
 				slog.String("path", r.URL.Path),
 				slog.Int("status", a.status),
@@ -75,17 +75,12 @@ func levelOf(r *http.Request) slog.Level {
 	return slog.LevelInfo
 }
 
-// actor names a caller as the change log does.
-func actor(by *directory.Caller) string {
-	switch {
-	case by == nil:
+// nameOf names a caller as the change log does; "" where there is none.
+func nameOf(by *directory.Caller) string {
+	if by == nil {
 		return ""
-	case by.User != nil:
-		return by.User.Username
-	case by.Token != nil:
-		return by.Token.Prefix
 	}
-	return ""
+	return auth.NameOf(*by)
 }
 
 // answer knows its status, and gives the client a new allowance of time for each piece.

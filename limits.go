@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/graph"
+	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/limit"
 )
@@ -68,6 +69,11 @@ var hardening = http.Header{
 	"X-Frame-Options":         {"DENY"},
 	"Referrer-Policy":         {"no-referrer"},
 	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+}
+
+// guard bounds what addresses may get wrong.
+func (s *server) guard() *auth.Guard {
+	return &auth.Guard{Failures: limit.NewFailures(s.config.FailuresPerMinute, time.Now), Proxies: config.Networks(s.config.TrustedProxies), Log: s.log}
 }
 
 // hardened tells browsers not to guess types, not to frame anything, not to say where they come from, and to run nothing of what

@@ -58,7 +58,7 @@ func (s *server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.RequestIDs(s.hardened(s.logged(packed))), nil
+	return auth.RequestIDs(s.hardened(s.logged(s.guard().Handler(packed)))), nil
 }
 
 // commands is everything that the program does.
@@ -68,7 +68,7 @@ func commands() []command {
 		{"migrate", "[-down]", "bring the database's schema up to this program", &migrate{}},
 		{"import", "[-dry-run] FILE", "load groups, members and admins from a file of JSON Lines; - is standard input", &importFile{}},
 		{"seed", "-demo | -groups N -users N -memberships N", "make a small organisation, or data for load tests", &seed{}},
-		{"token", "-user NAME | -group NAME | -list | -revoke ID", "make, list and revoke tokens", &token{}},
+		{"token", "-user NAME | -group NAME | -list | -rotate ID | -revoke ID", "make, list, rotate and revoke tokens", &token{}},
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 	"roster/internal/directory"
 )
 
-// token makes, lists and revokes tokens in Roster's own name: whoever can run it on the database needs no other right.
+// token makes, lists, rotates and revokes tokens in Roster's own name: whoever can run it on the database needs no other right.
 type token struct {
 	user, group, scopes, expiration, description string
 	list                                         bool
-	revoke                                       string
+	revoke, rotate                               string
+	overlap                                      time.Duration
 
 	input directory.CreateTokenInput // what check made of them
 }
@@ -28,19 +29,24 @@ func (t *token) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.expiration, "expiration", string(directory.TokenExpirationDaily), "how long it lives: SESSION (1 h), DAILY (24 h), PERSISTENT, or until a time, such as 2030-01-31T12:00:00Z")
 	fs.StringVar(&t.description, "description", "", "what it is for")
 	fs.BoolVar(&t.list, "list", false, "list all tokens; their secrets are not kept")
+	fs.StringVar(&t.rotate, "rotate", "", "give the token of this id, tok_…, a new secret")
+	fs.DurationVar(&t.overlap, "overlap", 0, "with -rotate: how long the old secret still works, such as 1h")
 	fs.StringVar(&t.revoke, "revoke", "", "end the token of this id, tok_…, for good")
 }
 
 func (t *token) check(args []string) []string {
 	problems := none(args)
 	ways := 0
-	for _, given := range []bool{t.user != "", t.group != "", t.list, t.revoke != ""} {
+	for _, given := range []bool{t.user != "", t.group != "", t.list, t.rotate != "", t.revoke != ""} {
 		if given {
 			ways++
 		}
 	}
 	if ways != 1 {
-		problems = append(problems, "token wants one of -user, -group, -list, -revoke")
+		problems = append(problems, "token wants one of -user, -group, -list, -rotate, -revoke")
+	}
+	if t.overlap != 0 && t.rotate == "" {
+		problems = append(problems, "-overlap goes with -rotate")
 	}
 	t.input.Description = &t.description
 	if t.user != "" {
@@ -86,6 +92,8 @@ func (t *token) do(ctx context.Context, p *program) error {
 			return p.listTokens(ctx, dir)
 		case t.revoke != "":
 			return p.revokeToken(ctx, dir, t.revoke)
+		case t.rotate != "":
+			return p.rotateToken(ctx, dir, t.rotate, t.overlap)
 		}
 		return p.makeToken(ctx, dir, t.input)
 	})
@@ -97,6 +105,20 @@ func (p *program) makeToken(ctx context.Context, dir *directory.Service, in dire
 	if err != nil {
 		return err
 	}
+	return p.showSecret(made)
+}
+
+// rotateToken prints the new secret as makeToken does.
+func (p *program) rotateToken(ctx context.Context, dir *directory.Service, id string, overlap time.Duration) error {
+	in := directory.RotateTokenInput{Token: id, OverlapSeconds: int(overlap / time.Second)}
+	made, err := dir.RotateToken(ctx, directory.System(), in, directory.Selection{Links: []directory.Link{tokenLink}})
+	if err != nil {
+		return err
+	}
+	return p.showSecret(made)
+}
+
+func (p *program) showSecret(made *directory.Payload) error {
 	t, err := directory.Linked[*directory.Token](made, tokenLink.Key)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,20 @@ func ints(ns []int) any {
 			b.WriteByte(',')
 		}
 		b.WriteString(strconv.Itoa(n))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// byteas is a bytea[] argument.
+func byteas(vs [][]byte) any {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range vs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"\\x` + hex.EncodeToString(v) + `"`)
 	}
 	b.WriteByte('}')
 	return b.String()

@@ -112,6 +112,7 @@ type Credential struct {
 	Left    time.Duration // until it ends, by the same clock; negative for one that does not
 	Unused  time.Duration // since its last use was written; negative if it never was
 	Epoch   int64         // of the authority table
+	Old     bool          // its hash is not the first of those that were asked for
 }
 
 // What a token and its owner are, without what is told for the one that presents it alone.
@@ -121,19 +122,22 @@ const (
 	credentialJoins = `LEFT JOIN users u ON u.id = t.user_id LEFT JOIN tokens p ON p.id = t.parent_id`
 )
 
-// FindCredential finds the token of a hash, or of one that was rotated away and still lives; false if there is none.
-func (s *Store) FindCredential(ctx context.Context, hash []byte) (Credential, bool, error) {
+// FindCredential finds the token of a secret, or of one that was rotated away and still lives; false if there is none. The hashes
+// are those of the secret under each key, the current one first; where a secret was used twice, that one's token is found.
+func (s *Store) FindCredential(ctx context.Context, hashes [][]byte) (Credential, bool, error) {
 	var c Credential
 	var username *string
 	var roles []string
 	var left, unused int64
-	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &left, &unused, &c.Epoch)
+	dest := append(c.dest(), &username, pgdialect.Array(&roles), &c.Revoked, &c.Expired, &left, &unused, &c.Old, &c.Epoch)
 	ok, err := s.queryRow(ctx, "SELECT "+credentialFields+`,
-			coalesce((extract(epoch FROM least(t.expires_at, p.expires_at, CASE WHEN t.hash <> $1::bytea THEN t.previous_until END) - now()) * 1e6)::bigint, -1),
+			coalesce((extract(epoch FROM least(t.expires_at, p.expires_at, CASE WHEN t.hash <> ALL ($1::bytea[]) THEN t.previous_until END) - now()) * 1e6)::bigint, -1),
 			coalesce((extract(epoch FROM now() - t.last_used_at) * 1e6)::bigint, -1),
+			($1::bytea[])[1] NOT IN (t.hash, coalesce(t.previous_hash, '')),
 			`+epochNow+`
 		FROM tokens t `+credentialJoins+`
-		WHERE t.hash = $1::bytea OR (t.previous_hash = $1::bytea AND t.previous_until > now())`, []any{hash}, dest...)
+		WHERE t.hash = ANY ($1::bytea[]) OR (t.previous_hash = ANY ($1::bytea[]) AND t.previous_until > now())
+		ORDER BY t.hash = ($1::bytea[])[1] DESC LIMIT 1`, []any{byteas(hashes)}, dest...)
 	if username != nil {
 		c.User = &User{ID: *c.UserID, Username: *username, Roles: roles}
 	}
@@ -151,6 +155,14 @@ func (s *Store) TouchToken(ctx context.Context, id uuid.UUID) error {
 	err := s.exec(ctx, `UPDATE tokens SET last_used_at = now()
 		WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`, id.String())
 	return err
+}
+
+// RehashToken is TouchToken for a token that was found by a hash under an old key: it is kept under the current one from then on.
+func (s *Store) RehashToken(ctx context.Context, id uuid.UUID, hashes [][]byte) error {
+	return s.exec(ctx, `UPDATE tokens SET last_used_at = now(),
+			hash = CASE WHEN hash = ANY ($2::bytea[]) THEN ($2::bytea[])[1] ELSE hash END,
+			previous_hash = CASE WHEN previous_hash = ANY ($2::bytea[]) THEN ($2::bytea[])[1] ELSE previous_hash END
+		WHERE id = $1::uuid AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`, id.String(), byteas(hashes))
 }
 
 // RotateToken replaces the secret; the old one lives on for the overlap.

@@ -57,9 +57,18 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 				log.ErrorContext(ctx, "request failed", "request_id", requestID, "code", e.Code, "path", out.Path.String(), "cause", e.Cause)
 			}
 		}
+		code, _ := out.Extensions["code"].(directory.Code)
+		auth.RecordDenial(ctx, log, callerOf(ctx), &directory.Error{Code: code, Message: out.Message, Denial: directory.Reason(err)})
 		out.Extensions["requestId"] = requestID
 		return out
 	}
+}
+
+// callerOf is the caller as the log names it: by this door, also where there is none.
+func callerOf(ctx context.Context) directory.Caller {
+	by := auth.CallerOf(ctx)
+	by.Via = directory.DoorGraphQL
+	return by
 }
 
 const notGraphQL = "The body is not a GraphQL request in JSON."

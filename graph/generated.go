@@ -5138,7 +5138,7 @@ enum TokenExpiration {
   """24 hours."""
   DAILY
 
-  """Without end."""
+  """Without end, unless the operator bounds how long tokens live."""
   PERSISTENT
 
   """Until its ` + "`" + `expiresAt` + "`" + `."""

@@ -89,7 +89,9 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if c.foreign(r) {
-			refuseWith(w, r, http.StatusForbidden, &directory.Error{Code: directory.Forbidden, Message: "Pages of this origin may not connect."})
+			e := &directory.Error{Code: directory.Forbidden, Message: "Pages of this origin may not connect."}
+			auth.RecordDenial(ctx, c.Log, callerOf(ctx), e)
+			refuseWith(w, r, http.StatusForbidden, e)
 			return
 		}
 		if status, e := misfit(r); e != nil {
@@ -98,12 +100,15 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 		}
 		secret, ok := auth.Bearer(r)
 		if !ok {
-			refuse(w, r, &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."})
+			e := &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."}
+			auth.RecordDenial(ctx, c.Log, callerOf(ctx), e)
+			refuse(w, r, e)
 			return
 		}
 		by, err := auth.Identify(ctx, c.Directory, c.Issuers, secret, directory.DoorGraphQL)
 		if err != nil {
-			if code := directory.CodeOf(err); code != directory.Unauthenticated {
+			auth.RecordDenial(ctx, c.Log, callerOf(ctx), err)
+			if code := directory.CodeOf(err); code != directory.Unauthenticated && code != directory.TooManyRequests {
 				c.Log.ErrorContext(ctx, "authentication failed", "request_id", auth.RequestIDOf(ctx), "code", code, "cause", err)
 			}
 			refuse(w, r, err)

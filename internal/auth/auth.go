@@ -19,6 +19,7 @@ const (
 	callerKey contextKey = iota
 	requestIDKey
 	observedKey
+	attemptsKey
 )
 
 // asking is the caller of a request, and what it takes to find it again.
@@ -135,16 +136,23 @@ func BearerOf(h string) (secret string, ok bool) {
 // IdentifyAgain is Identify without what is remembered of the secret.
 func IdentifyAgain(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
 	dir.Forget(secret)
-	return Identify(ctx, dir, issuers, secret, via)
+	return identify(ctx, dir, issuers, secret, via, true) // it was good a moment ago, and has passed
 }
 
 // Identify authenticates a secret for a door: a token of Roster's, or one that an issuer signed. No secret is nobody: the zero Caller,
 // which the directory refuses where it must.
+//
+// Codes: UNAUTHENTICATED, TOO_MANY_REQUESTS (Guard).
 func Identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
+	return identify(ctx, dir, issuers, secret, via, secret == "" || issuers.Remembers(secret) || dir.Remembers(secret))
+}
+
+func identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door, known bool) (directory.Caller, error) {
 	by := directory.Caller{}
 	if secret != "" {
 		var err error
-		if by, err = authenticate(ctx, dir, issuers, secret, via); err != nil {
+		by, err = Attempt(ctx, known, func() (directory.Caller, error) { return authenticate(ctx, dir, issuers, secret, via) })
+		if err != nil {
 			return directory.Caller{}, err
 		}
 	}

@@ -130,6 +130,15 @@ func (v *Verifier) Verify(ctx context.Context, token string) (directory.Identity
 	return identity, nil
 }
 
+// Remembers reports whether a token is remembered as one of an issuer's.
+func (v *Verifier) Remembers(token string) bool {
+	if v == nil {
+		return false
+	}
+	known, ok := v.cache.Peek(sha256.Sum256([]byte(token)))
+	return ok && v.now().Before(known.until)
+}
+
 // claims are those that every token must have, or may.
 type claims struct {
 	Issuer    string           `json:"iss"`

@@ -26,18 +26,24 @@ type Config struct {
 	Migrate     bool
 	AdminToken  Secret // empty: one is made at the first start
 	TokenKey    Secret // empty: the database keeps one
+	// PreviousTokenKeys are those that tokens may still be kept under, or soon will be, a line each.
+	PreviousTokenKeys Secret
+	MaxTokenLife      time.Duration // 0: any time
+
 	Issuers     string // the file of issuers whose tokens are taken; empty: none
 	TLSCert     string // a file, as is TLSKey; empty: plain HTTP
 	TLSKey      string
 	CORSOrigins []string
 
 	// What GraphQL takes.
-	Introspection   Audience
-	MaxCost         int // points of one operation
-	Timeout         time.Duration
-	PointsPerMinute int      // of one caller; 0: any number
-	Documents       string   // a file; empty: none
-	AdHoc           Audience // who may send documents that are not in it
+	Introspection     Audience
+	MaxCost           int // points of one operation
+	Timeout           time.Duration
+	PointsPerMinute   int      // of one caller; 0: any number
+	FailuresPerMinute int      // of one address; 0: any number
+	TrustedProxies    []string // networks
+	Documents         string   // a file; empty: none
+	AdHoc             Audience // who may send documents that are not in it
 
 	ChangesRetention time.Duration // 0: changes are kept for ever
 

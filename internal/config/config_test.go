@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(rest, err)
 	}
 	want := Config{
-		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{},
+		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{}, FailuresPerMinute: 600, TrustedProxies: []string{},
 		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -267,6 +267,15 @@ func TestLimitSettings(t *testing.T) {
 		{[]string{"ROSTER_AD_HOC", "off"}, "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
 		{[]string{"ROSTER_TLS_CERT", "a", "ROSTER_TLS_KEY", "b"}, ""},
 		{[]string{"ROSTER_TLS_KEY", "b"}, "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "1h"}, ""},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "-1h"}, `ROSTER_MAX_TOKEN_LIFE: "-1h" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_FAILURES_PER_MINUTE", "-1"}, "ROSTER_FAILURES_PER_MINUTE: -1 is less than 0"},
+		{[]string{"ROSTER_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32 ::1,127.0.0.1"}, ""},
+		{[]string{"ROSTER_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"}, `ROSTER_TRUSTED_PROXIES: "proxy.example" is no network, such as 10.0.0.0/8, and no address`},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "59m"}, "ROSTER_MAX_TOKEN_LIFE: 59m0s is less than 1h0m0s"},
+		{[]string{"ROSTER_MAX_TOKEN_LIFE", "90d"}, `ROSTER_MAX_TOKEN_LIFE: "90d" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\n\n" + strings.Repeat(",", 32) + "\n"}, ""},
+		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\nhush"}, "ROSTER_TOKEN_KEY_PREVIOUS: line 2: it has 4 characters; a key has at least 32"},
 		{[]string{"ROSTER_CORS_ORIGINS", "*"}, `ROSTER_CORS_ORIGINS: "*": an origin is https://host or https://host:port, in lower case`},
 	} {
 		_, _, err := parse(t, env(row.set...))

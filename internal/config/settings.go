@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ const (
 	minKey   = 32
 
 	minRetention = time.Hour
+	minTokenLife = time.Hour
 )
 
 // setting is one line of the table.
@@ -43,6 +46,8 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
 		{"", "ROSTER_ADMIN_TOKEN", "", "the first administrator's token, 20 characters or more; empty: one is made and printed once", &c.AdminToken, optional(adminToken)},
 		{"", "ROSTER_TOKEN_KEY", "", "key of the token hashes, 32 characters or more; empty: the database keeps one", &c.TokenKey, optional(tokenKey)},
+		{"", "ROSTER_TOKEN_KEY_PREVIOUS", "", "the keys before it, a line each, whose tokens are still taken; docs/tokens.md says how keys are changed", &c.PreviousTokenKeys, optional(tokenKeys)},
+		{"max-token-life", "ROSTER_MAX_TOKEN_LIFE", "0", "the longest that a new token may live, such as 2160h; 0: any time", &c.MaxTokenLife, tokenLife},
 		{"tls-cert", "ROSTER_TLS_CERT", "", "a file with the certificate and its chain, in PEM; read again when it changes; empty: plain HTTP", &c.TLSCert, nil},
 		{"tls-key", "ROSTER_TLS_KEY", "", "a file with its private key", &c.TLSKey, nil},
 		{"issuers", "ROSTER_ISSUERS", "", "JSON file of the issuers whose JWTs are taken, as docs/identity.md says; empty: only Roster's own tokens", &c.Issuers, nil},
@@ -51,6 +56,8 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"max-cost", "ROSTER_MAX_COST", "250000", "points that a GraphQL operation may cost", &c.MaxCost, atLeast(1)},
 		{"timeout", "ROSTER_TIMEOUT", "10s", "how long a GraphQL operation may take", &c.Timeout, someTime},
 		{"points-per-minute", "ROSTER_POINTS_PER_MINUTE", "0", "points that a caller may spend; 0: any number", &c.PointsPerMinute, atLeast(0)},
+		{"failures-per-minute", "ROSTER_FAILURES_PER_MINUTE", "600", "wrong credentials that an address may send; 0: any number", &c.FailuresPerMinute, atLeast(0)},
+		{"trusted-proxies", "ROSTER_TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For says the client's address, such as 10.0.0.0/8, by commas", &c.TrustedProxies, networks},
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},
@@ -211,6 +218,56 @@ func adminToken(text string) error {
 func tokenKey(text string) error {
 	if n := utf8.RuneCountInString(text); n < minKey {
 		return fmt.Errorf("it has %d characters; a key has at least %d", n, minKey)
+	}
+	return nil
+}
+
+// Keys are the keys of a setting that holds one a line.
+func Keys(s Secret) []string {
+	return slices.DeleteFunc(strings.Split(strings.ReplaceAll(s.Reveal(), "\r\n", "\n"), "\n"), func(k string) bool { return k == "" })
+}
+
+func tokenKeys(text string) error {
+	for i, key := range Keys(Secret(text)) {
+		if err := tokenKey(key); err != nil {
+			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// tokenLife refuses what would end a SESSION before its hour, or a token before anybody could use it.
+func tokenLife(text string) error {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 && d < minTokenLife {
+		return fmt.Errorf("%s is less than %s", d, minTokenLife)
+	}
+	return nil
+}
+
+// Networks are the networks of a setting that was checked.
+func Networks(texts []string) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		if p, err := network(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network is a network, or one address.
+func network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Unmap().Prefix(a.Unmap().BitLen())
+	}
+	return netip.ParsePrefix(text)
+}
+
+func networks(text string) error {
+	for _, n := range list(text) {
+		if _, err := network(n); err != nil {
+			return fmt.Errorf("%q is no network, such as 10.0.0.0/8, and no address", n)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"strings"
 
 	"roster/db"
@@ -123,13 +124,15 @@ type AccessDecision struct {
 	Allowed bool
 	Rule    string
 	Because []string
+
+	op Operation
 }
 
 // decide is the one place where access is decided. at is the caller's standing in the group that the operation is on;
 // nil for an operation on none.
 func decide(by Caller, op Operation, at *standing) AccessDecision {
 	r := ruleFor(by.Via, op)
-	d := AccessDecision{Rule: r.String()}
+	d := AccessDecision{Rule: r.String(), op: op}
 	because := func(ok bool, reason ...string) bool {
 		if ok {
 			d.Because = append(d.Because, strings.Join(reason, ""))
@@ -140,7 +143,7 @@ func decide(by Caller, op Operation, at *standing) AccessDecision {
 	case by.system:
 		d.Allowed = because(true, "Roster itself asks.")
 		return d
-	case because(!by.Known(), "There is no caller."):
+	case because(!by.Known(), nobodyAsks):
 		return d
 	case because(!by.scoped(r.scope), "The token lacks the scope ", string(r.scope), "."):
 		return d
@@ -210,10 +213,27 @@ func may(by Caller, op Operation) error {
 
 func deny(by Caller, d AccessDecision) error {
 	if !by.Known() {
-		return &Error{Code: Unauthenticated, Message: "Sign in first: this needs a valid token in the Authorization header."}
+		return &Error{Code: Unauthenticated, Denial: &Denial{Operation: d.op, Rule: d.Rule, Because: []string{nobodyAsks}},
+			Message: "Sign in first: this needs a valid token in the Authorization header."}
 	}
-	return forbidden("You may not do this: it is for " + d.Rule + ".")
+	return &Error{Code: Forbidden, Denial: denialOf(d), Message: "You may not do this: it is for " + d.Rule + "."}
 }
+
+const nobodyAsks = "There is no caller."
+
+// Denial is why somebody was refused, for the log: what ExplainAccess tells of the same caller, operation and group. The client is told
+// less, and of what it may not see nothing.
+type Denial struct {
+	Operation Operation // "" where it was not the table of access that refused
+	Rule      string
+	Because   []string
+}
+
+func (d *Denial) String() string {
+	return fmt.Sprintf("%s: %s: %s", d.Operation, d.Rule, strings.Join(d.Because, " "))
+}
+
+func denialOf(d AccessDecision) *Denial { return &Denial{d.op, d.Rule, d.Because} }
 
 // standingIn is the caller's standing in a group whose row was read with the viewer's facts.
 func standingIn(by Caller, g *db.Group) standing {

@@ -27,6 +27,15 @@ func TokenKey(ctx context.Context, store *db.Store) ([]byte, error) {
 	return hex.DecodeString(text)
 }
 
+// KeptTokenKey is the key that the database keeps, or nil: tokens that were made under it outlive the change to a key of one's own.
+func KeptTokenKey(ctx context.Context, store *db.Store) ([]byte, error) {
+	text, err := store.Setting(ctx, "token_key")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return hex.DecodeString(text)
+}
+
 // EnsureAdmin makes sure that there is a first administrator with a live token, and returns the token's secret if it made
 // one: then, and never again. A configured secret is taken as it is, and replaces the one configured before.
 func (s *Service) EnsureAdmin(ctx context.Context, configured string) (secret string, err error) {
@@ -53,7 +62,7 @@ func (s *Service) EnsureAdmin(ctx context.Context, configured string) (secret st
 }
 
 func (w *write) replaceFirstAdminToken(old []db.Token, secret string) error {
-	if c, ok, err := w.store.FindCredential(w.ctx, w.s.hash(secret)); err != nil {
+	if c, ok, err := w.store.FindCredential(w.ctx, w.s.hashes(secret)); err != nil {
 		return err
 	} else if ok {
 		if !c.FirstAdmin || c.RevokedAt != nil {

@@ -36,8 +36,8 @@ type CallerToken struct {
 	Group  *uuid.UUID // the group that owns it; nil if a user does
 	Until  *time.Time // when it ends; nil for never
 
-	root uuid.UUID // the token itself, or of a session the token that it stands for
-	hash []byte    // of the secret presented: what a caller who stays is authenticated by again
+	root   uuid.UUID // the token itself, or of a session the token that it stands for
+	hashes [][]byte  // of the secret presented, under each key: what a caller who stays is authenticated by again
 }
 
 // System is the caller for what Roster does by itself: imports, seeds, sweeps. It may do everything.

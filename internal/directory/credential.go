@@ -42,6 +42,8 @@ type credential struct {
 	epoch int64
 	until time.Time    // by this process's monotonic clock; zero for no end
 	touch atomic.Int64 // when the last use is to be written again, as UnixNano
+
+	old atomic.Pointer[[][]byte] // its hashes, if Postgres keeps the one under an old key
 }
 
 func newCredentials() *credentials {
@@ -80,24 +82,33 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Caller, erro
 	return s.find(ctx, secret, print, now)
 }
 
+// Remembers reports whether a secret is known to be good, as far as memory tells: the call that it is for finds out.
+func (s *Service) Remembers(secret string) bool {
+	_, ok := s.known.recall(sha256.Sum256([]byte(secret)), time.Now())
+	return ok
+}
+
 var wrongSecret = &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
 
 // find asks Postgres who a secret belongs to, and remembers it.
 func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSecret, now time.Time) (Caller, error) {
-	hash := s.hash(secret)
-	c, ok, err := s.store.FindCredential(ctx, hash)
+	hashes := s.hashes(secret)
+	c, ok, err := s.store.FindCredential(ctx, hashes)
 	switch {
 	case err != nil:
 		return Caller{}, err
 	case !ok || c.Revoked || c.Expired:
 		return Caller{}, wrongSecret
 	}
-	known := &credential{by: callerOf(c, hash), epoch: c.Epoch}
+	known := &credential{by: callerOf(c, hashes), epoch: c.Epoch}
 	if c.Left >= 0 {
 		known.until = now.Add(c.Left) // now is before Postgres looked, so that we are early rather than late
 	}
 	if c.Unused >= 0 {
 		known.touch.Store(now.Add(lastUseEvery - c.Unused).UnixNano())
+	}
+	if c.Old {
+		known.old.Store(&hashes)
 	}
 	if err := s.touch(ctx, known, now); err != nil {
 		return Caller{}, err
@@ -109,9 +120,9 @@ func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSe
 }
 
 // callerOf is who comes with a token.
-func callerOf(c db.Credential, hash []byte) Caller {
+func callerOf(c db.Credential, hashes [][]byte) Caller {
 	by := Caller{Token: &CallerToken{UUID: c.ID, Prefix: c.Prefix, Scopes: scopesOf(c.Scopes), Group: c.GroupID, Until: c.ExpiresAt,
-		root: or(c.ParentID, c.ID), hash: hash}}
+		root: or(c.ParentID, c.ID), hashes: hashes}}
 	if c.User != nil {
 		by.User = &CallerUser{UUID: c.User.ID, Username: c.User.Username}
 		by.Roles = rolesOf(c.User.Roles)
@@ -119,15 +130,28 @@ func callerOf(c db.Credential, hash []byte) Caller {
 	return by
 }
 
-// touch writes the last use of a token, once a minute; of many requests at once, one does.
+// touch writes the last use of a token, once a minute; of many requests at once, one does. It takes the occasion to keep the token
+// under the current key: no oftener, so that two servers with two ideas of which key that is do not undo each other's work all day.
 func (s *Service) touch(ctx context.Context, known *credential, now time.Time) error {
 	due := known.touch.Load()
 	if now.UnixNano() < due || !known.touch.CompareAndSwap(due, now.Add(lastUseEvery).UnixNano()) {
 		return nil
 	}
-	err := s.store.TouchToken(ctx, known.by.Token.UUID)
+	err := s.written(ctx, known)
 	if err != nil {
 		known.touch.Store(due)
+	}
+	return err
+}
+
+func (s *Service) written(ctx context.Context, known *credential) error {
+	id, old := known.by.Token.UUID, known.old.Swap(nil)
+	if old == nil {
+		return s.store.TouchToken(ctx, id)
+	}
+	err := s.store.RehashToken(ctx, id, *old)
+	if err != nil {
+		known.old.Store(old)
 	}
 	return err
 }

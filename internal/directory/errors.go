@@ -38,6 +38,7 @@ type Error struct {
 	Version int    // with Conflict on expectedVersion: the version that there is
 	Cursor  string // with an error that ends a feed of changes: where to go on from
 	Cause   error
+	Denial  *Denial // of FORBIDDEN, UNAUTHENTICATED, and NOT_FOUND for what is not to be seen; nil if there is no more to say than Message
 }
 
 func (e *Error) Error() string {
@@ -50,6 +51,17 @@ func (e *Error) Error() string {
 	}
 	return text
 }
+
+// reason is why access was refused: by the table, or else in the words that the client hears. nil if it was not.
+func (e *Error) reason() *Denial {
+	if e.Denial == nil && (e.Code == Forbidden || e.Code == Unauthenticated) {
+		return &Denial{Because: []string{e.Message}}
+	}
+	return e.Denial
+}
+
+// Reason is why access was refused; nil if it was not. Of NOT_FOUND it tells whether there may have been something to see.
+func Reason(err error) *Denial { return AsError(err).reason() }
 
 func (e *Error) Unwrap() error { return e.Cause }
 
@@ -82,6 +94,19 @@ func exceeded(field, format string, args ...any) *Error {
 
 func notFound(field, message string) *Error {
 	return &Error{Code: NotFound, Field: field, Message: message}
+}
+
+// hides is notFound for what may be there, and is not this caller's to see.
+func hides(field, message string, d AccessDecision) *Error {
+	return &Error{Code: NotFound, Field: field, Message: message, Denial: denialOf(d)}
+}
+
+// unseen is NOT_FOUND for what is not there, or hidden from a caller who may not do the operation on everything.
+func unseen(by Caller, op Operation, message string) *Error {
+	if d := decide(by, op, &standing{}); !d.Allowed {
+		return hides("", message, d)
+	}
+	return notFound("", message)
 }
 
 func forbidden(message string) *Error { return &Error{Code: Forbidden, Message: message} }

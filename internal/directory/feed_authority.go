@@ -28,31 +28,32 @@ func (s *Service) StillValid(ctx context.Context, by Caller) (Caller, error) {
 func (s *Service) stillValid(ctx context.Context, callers []Caller) ([]Caller, error) {
 	again := slices.Clone(callers)
 	var hashes [][]byte
-	places := map[string][]int{}
+	places := map[string][]int{} // by hash, whose it is
 	for i, by := range callers {
 		if by.Until != nil && !by.Until.After(time.Now()) {
 			again[i] = Caller{}
 		}
-		if by.Token == nil || by.Token.hash == nil {
+		if by.Token == nil || by.Token.hashes == nil {
 			continue
 		}
-		h := string(by.Token.hash)
-		if places[h] == nil {
-			hashes = append(hashes, by.Token.hash)
+		again[i] = Caller{Via: by.Via, RequestID: by.RequestID}
+		for _, h := range by.Token.hashes {
+			if places[string(h)] == nil {
+				hashes = append(hashes, h)
+			}
+			places[string(h)] = append(places[string(h)], i)
 		}
-		places[h] = append(places[h], i)
 	}
 	found, err := s.store.FindCredentials(ctx, hashes)
 	if err != nil {
 		return nil, err
 	}
 	for n, c := range found {
-		var now Caller
-		if c != nil && !c.Revoked && !c.Expired {
-			now = callerOf(*c, hashes[n])
+		if c == nil || c.Revoked || c.Expired {
+			continue
 		}
 		for _, i := range places[string(hashes[n])] {
-			again[i] = now
+			again[i] = callerOf(*c, callers[i].Token.hashes)
 			again[i].Via, again[i].RequestID = callers[i].Via, callers[i].RequestID
 		}
 	}

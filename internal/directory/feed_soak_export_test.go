@@ -13,5 +13,5 @@ import (
 func CallerByHash(id uuid.UUID, name string) Caller {
 	sum := md5.Sum([]byte(name)) //nolint:gosec // see above
 	return Caller{User: &CallerUser{UUID: id, Username: name}, Via: DoorGraphQL,
-		Token: &CallerToken{Scopes: slices.Clone(Permissions), hash: sum[:]}}
+		Token: &CallerToken{Scopes: slices.Clone(Permissions), hashes: [][]byte{sum[:]}}}
 }

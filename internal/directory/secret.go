@@ -60,9 +60,17 @@ func ours(secret string) bool {
 	return ok && len(body) == secretRandom+secretSum && checksum(body[:secretRandom]) == body[secretRandom:]
 }
 
-// hash is what is kept of a secret. It is looked up as a whole, so there is nothing to compare in constant time.
-func (s *Service) hash(secret string) []byte {
-	m := hmac.New(sha256.New, s.key)
+// hash is what is kept of a secret. It is looked up as a whole, so there is nothing to compare in constant time: how long an index
+// takes tells at most something of a hash under a key that whoever asks does not know.
+func (s *Service) hash(secret string) []byte { return hashWith(s.keys[0], secret) }
+
+// hashes are what may have been kept of a secret: under the current key, and under those before.
+func (s *Service) hashes(secret string) [][]byte {
+	return mapped(s.keys, func(key []byte) []byte { return hashWith(key, secret) })
+}
+
+func hashWith(key []byte, secret string) []byte {
+	m := hmac.New(sha256.New, key)
 	m.Write([]byte(secret))
 	return m.Sum(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,7 +16,8 @@ import (
 type Service struct {
 	store *db.Store
 	kinds *kinds
-	key   []byte // of token hashes
+	keys  [][]byte // of token hashes; new ones are made under the first
+	life  time.Duration
 	known *credentials
 	feed  *feed
 }
@@ -25,6 +27,11 @@ type Config struct {
 	Store *db.Store
 	// TokenKey keys the hashes of tokens. Whoever has neither it nor a token can do nothing with a copy of the database.
 	TokenKey []byte
+	// PreviousTokenKeys are keys that hashes may still be under. A token that is used is kept under TokenKey from then on.
+	PreviousTokenKeys [][]byte
+	// MaxTokenLife is the longest that a new token may live, or a rotated one; 0 for any time. The first administrator's, which is the
+	// operator's own, is not bound by it, nor are tokens that there are.
+	MaxTokenLife time.Duration
 	// FeedBacklog is how many changes a stream of the feed may be behind before it is ended; 0: DefaultFeedBacklog.
 	FeedBacklog int
 	// OnFeedError, if set, hears why the change log could not be read; once, until it can be read again.
@@ -33,7 +40,8 @@ type Config struct {
 
 // New makes a Service.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, kinds: newKinds(), key: c.TokenKey, known: newCredentials()}
+	s := &Service{store: c.Store, kinds: newKinds(), keys: append([][]byte{c.TokenKey}, c.PreviousTokenKeys...), life: c.MaxTokenLife,
+		known: newCredentials()}
 	s.feed = newFeed(s, c)
 	return s
 }
@@ -298,7 +306,7 @@ func (w *write) authorise(g *db.Group, op Operation) error {
 	case d.Allowed:
 		return nil
 	case !refusesFirst(w.by.Via, op) && !decide(w.by, OperationGroupView, &at).Allowed:
-		return w.hidden(op)
+		return hides("input.group", noGroup, d)
 	}
 	return deny(w.by, d)
 }
@@ -313,8 +321,12 @@ const noGroup = "There is no such group, or none that you may see."
 
 // hidden answers for a group that is not there, or not there for this caller.
 func (r *reader) hidden(op Operation) error {
-	if d := decide(r.by, op, &standing{}); refusesFirst(r.by.Via, op) && !d.Allowed {
+	d := decide(r.by, op, &standing{})
+	switch {
+	case d.Allowed:
+		return notFound("input.group", noGroup)
+	case refusesFirst(r.by.Via, op):
 		return deny(r.by, d)
 	}
-	return notFound("input.group", noGroup)
+	return hides("input.group", noGroup, d)
 }

@@ -33,7 +33,7 @@ func (s *Service) SliceMembers(ctx context.Context, by Caller, ref GroupRef, sl 
 	case err != nil:
 		return 0, nil, err
 	case g == nil:
-		return 0, nil, notFound("by", "There is no such group, or none that you may see.")
+		return 0, nil, refield(unseen(by, OperationMembersView, noGroup), "by")
 	}
 	of := func(ctx context.Context, r *reader, p Page) (list, error) {
 		l, err := membersOfGroup(ctx, r, p)

@@ -74,16 +74,38 @@ func (w *write) expiry(t *db.Token, e *TokenExpiration, at *time.Time) error {
 		return err
 	}
 	t.ExpiresAt = at
+	if latest := w.latest(); at != nil && latest != nil && at.After(*latest) {
+		return invalid("input.expiresAt", "Tokens live for %s at most here: until %s.", w.s.life, latest.Format(time.RFC3339))
+	}
 	w.renew(t)
 	return nil
 }
 
-// renew starts the life of a token's secret.
+// latest is when a token that is made now ends at the latest; nil for never.
+func (w *write) latest() *time.Time {
+	if w.s.life == 0 {
+		return nil
+	}
+	return w.in(w.s.life)
+}
+
+// in is a time from now as Postgres keeps it, and the change log with it.
+func (w *write) in(d time.Duration) *time.Time {
+	end := w.now.Add(d).UTC().Truncate(time.Microsecond)
+	return &end
+}
+
+// renew starts the life of a token's secret, which ends when policy says at the latest.
 func (w *write) renew(t *db.Token) {
 	life, ok := map[string]time.Duration{string(TokenExpirationSession): sessionLife, string(TokenExpirationDaily): dailyLife}[t.Expiration]
 	if ok {
-		end := w.now.Add(life).UTC().Truncate(time.Microsecond) // as Postgres keeps it, and the change log with it
-		t.ExpiresAt = &end
+		t.ExpiresAt = w.in(life)
+	}
+	if t.Expiration == string(TokenExpirationPersistent) {
+		t.ExpiresAt = nil
+	}
+	if latest := w.latest(); latest != nil && (t.ExpiresAt == nil || t.ExpiresAt.After(*latest)) {
+		t.ExpiresAt = latest
 	}
 }
 
@@ -109,12 +131,12 @@ func (w *write) tokenOwner(t *db.Token, in CreateTokenInput) (*db.Group, *db.Use
 		return nil, nil, err
 	}
 	if u == nil {
-		return nil, nil, notFound("input.user", noUser)
+		return nil, nil, refield(unseen(w.by, OperationUsersView, noUser), "input.user")
 	}
 	t.UserID = &u.ID
 	if err := w.mayHandle(u); err != nil {
 		if CodeOf(err) == Forbidden && !w.by.sees(u.ID) {
-			err = notFound("input.user", noUser)
+			err = &Error{Code: NotFound, Field: "input.user", Message: noUser, Denial: AsError(err).reason()}
 		}
 		return nil, nil, err
 	}
@@ -273,7 +295,8 @@ func (w *write) lockToken(id string) (*db.Token, *db.Group, *db.User, error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	hidden := notFound("input.token", "There is no such token, or none that you may see.")
+	hidden := unseen(w.by, OperationTokensEdit, "There is no such token, or none that you may see.")
+	hidden.Field = "input.token"
 	if !ok {
 		return nil, nil, nil, hidden
 	}
@@ -281,6 +304,7 @@ func (w *write) lockToken(id string) (*db.Token, *db.Group, *db.User, error) {
 	g, u, err := w.ownerOf(&t)
 	if CodeOf(err) == Forbidden || CodeOf(err) == NotFound {
 		if seen, ferr := w.kinds.token.byIDs(w.ctx, w.reader, []uuid.UUID{t.ID}, tokensWhere(w.by), Selection{}); ferr == nil && len(seen) == 0 {
+			hidden.Denial = AsError(err).reason()
 			return nil, nil, nil, hidden
 		}
 	}

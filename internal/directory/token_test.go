@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +182,54 @@ func TestLives(t *testing.T) {
 		if _, err := w.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: w.tokenNamed(over)}, nothing); failure(err) != directory.Conflict {
 			t.Errorf("%s, whose time is over, is rotated: %v", over, err)
 		}
+	}
+}
+
+// TestLongestLife: policy bounds how long new tokens live, and rotated ones; those that there are live on, as does the operator's own.
+func TestLongestLife(t *testing.T) {
+	t.Parallel()
+	const most = 10 * 24 * time.Hour
+	w := fortress(t)
+	bounded := directory.New(directory.Config{Store: w.store, TokenKey: []byte(oldKey), MaxTokenLife: most})
+	unbounded := w.keyOf("ann", "old", directory.PermissionGroupsView)
+	create := func(e directory.TokenExpiration, in time.Duration) error {
+		of := directory.CreateTokenInput{Expiration: &e, Description: ptr("new " + string(e))}
+		if in != 0 {
+			at := time.Now().Add(in)
+			of.ExpiresAt = &at
+		}
+		_, err := bounded.CreateToken(t.Context(), w.root(), of, nothing)
+		return err
+	}
+	for _, row := range []struct {
+		expiration directory.TokenExpiration
+		in, life   time.Duration // life: to the minute
+	}{
+		{directory.TokenExpirationSession, 0, time.Hour},
+		{directory.TokenExpirationDaily, 0, 24 * time.Hour},
+		{directory.TokenExpirationPersistent, 0, most},
+		{directory.TokenExpirationCustom, most - time.Minute, most - time.Minute},
+	} {
+		if err := create(row.expiration, row.in); err != nil {
+			t.Errorf("%s: %v", row.expiration, err)
+		}
+		if got := w.text(`SELECT round(extract(epoch FROM expires_at - created_at) / 60)::text FROM tokens WHERE description = $1`,
+			"new "+string(row.expiration)); got != fmt.Sprint(int(row.life/time.Minute)) {
+			t.Errorf("%s lives for %s minutes, want %s", row.expiration, got, row.life)
+		}
+	}
+	e := directory.AsError(create(directory.TokenExpirationCustom, most+time.Minute))
+	if e.Code != directory.Invalid || e.Field != "input.expiresAt" || !strings.Contains(e.Message, most.String()) {
+		t.Errorf("beyond the bound: %v", e)
+	}
+	if !w.lives(unbounded) || w.text(`SELECT coalesce(expires_at::text, 'never') FROM tokens WHERE description = 'old'`) != "never" {
+		t.Error("a token that was there before ends")
+	}
+	for _, id := range []string{w.tokenNamed("old"), w.tokenNamed("The first administrator")} {
+		w.did(bounded.RotateToken(t.Context(), w.root(), directory.RotateTokenInput{Token: id}, nothing))
+	}
+	if got := w.text(`SELECT count(*) FROM tokens WHERE description IN ('old', 'The first administrator') AND expires_at - now() BETWEEN '9 days' AND '10 days'`); got != "2" {
+		t.Errorf("%s of two rotated tokens are bounded", got)
 	}
 }
 

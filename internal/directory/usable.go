@@ -51,8 +51,8 @@ func (r *reader) owners(ctx context.Context, ref GroupRef, sharing string) (db.C
 	}
 	g := parts[0].Rows[0]
 	at := standingIn(r.by, &g)
-	if !strings.EqualFold(g.Name, sharing) && !decide(r.by, OperationGroupView, &at).Allowed {
-		return db.None, &Error{Code: Forbidden, Field: "group", Message: "This is for those who are in the group."}
+	if d := decide(r.by, OperationGroupView, &at); !strings.EqualFold(g.Name, sharing) && !d.Allowed {
+		return db.None, &Error{Code: Forbidden, Field: "group", Message: "This is for those who are in the group.", Denial: denialOf(d)}
 	}
 	return db.Or(db.GroupID.Eq(g.ID.String()), db.GroupName.Eq(sharing)), nil
 }

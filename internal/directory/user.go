@@ -300,7 +300,7 @@ func (w *write) setUserGroups(in SetUserGroupsInput) error {
 		return err
 	}
 	if u == nil || !w.knows(u, gs) {
-		return notFound("input.user", noUser)
+		return refield(unseen(w.by, OperationUsersView, noUser), "input.user")
 	}
 	wanted, err := w.wantedGroups(ids, gs)
 	if err != nil {
@@ -348,7 +348,7 @@ func (w *write) wantedGroups(ids []uuid.UUID, locked []*db.Group) (map[uuid.UUID
 	wanted := make(map[uuid.UUID]int, len(ids))
 	for i, id := range ids {
 		if !there[id] {
-			return nil, notFound(at("input.groups", i), noGroup)
+			return nil, refield(unseen(w.by, OperationGroupView, noGroup), at("input.groups", i))
 		}
 		if _, twice := wanted[id]; !twice {
 			wanted[id] = i

@@ -18,9 +18,10 @@ import (
 // world is a directory on a database of the test's own, with a way beside it for what only a test may do.
 type world struct {
 	*directory.Service
-	t    testing.TB
-	url  string
-	beam *sql.DB
+	t     testing.TB
+	url   string
+	beam  *sql.DB
+	store *db.Store
 }
 
 func newWorld(t testing.TB) *world { return newWorldWith(t, db.Options{}) }
@@ -38,7 +39,7 @@ func newWorldWith(t testing.TB, o db.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = beam.Close() })
-	return &world{Service: rostertest.DirectoryOn(t, store), t: t, url: o.URL, beam: beam}
+	return &world{Service: rostertest.DirectoryOn(t, store), t: t, url: o.URL, beam: beam, store: store}
 }
 
 // root is the first administrator through GraphQL.

@@ -331,6 +331,7 @@ func (m *Mounted) fail(ctx context.Context, w *recorder, r *Request, err error) 
 	if (e.Code == directory.Internal || e.Code == directory.Unavailable) && ctx.Err() == nil {
 		m.deps.Log.ErrorContext(ctx, "request failed", "request_id", auth.RequestIDOf(ctx), "door", m.Name, "code", e.Code, "cause", e.Cause)
 	}
+	auth.RecordDenial(ctx, m.deps.Log, r.By, e)
 	if w.status != 0 {
 		return true
 	}

@@ -58,6 +58,8 @@ type world struct {
 	doors  []*legacy.Mounted
 	log    *logged
 	budget *limit.Budget // nil: callers may do as much as they like
+	guard  *auth.Guard   // nil: addresses may get wrong what they like
+	level  slog.Level
 }
 
 // newWorld serves a directory with nobody in it but its first administrator. settings say how the doors are mounted; one that
@@ -69,7 +71,12 @@ func newWorld(t testing.TB, settings map[string]legacy.Setting) *world {
 
 func newWorldWith(t testing.TB, settings map[string]legacy.Setting, o db.Options) *world {
 	t.Helper()
-	url := rostertest.URL(t)
+	return newWorldOn(t, rostertest.URL(t), settings, o)
+}
+
+// newWorldOn is one more server on a database.
+func newWorldOn(t testing.TB, url string, settings map[string]legacy.Setting, o db.Options) *world {
+	t.Helper()
 	o.URL = url
 	store, err := db.Open(o)
 	if err != nil {
@@ -81,13 +88,13 @@ func newWorldWith(t testing.TB, settings map[string]legacy.Setting, o db.Options
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = beside.Close() })
-	w := &world{t: t, dir: rostertest.DirectoryOn(t, store), beside: beside, log: &logged{}}
+	w := &world{t: t, dir: rostertest.DirectoryOn(t, store), beside: beside, log: &logged{}, level: slog.LevelWarn}
 	w.serve(settings)
 	return w
 }
 
 func (w *world) serve(settings map[string]legacy.Setting) {
-	log := slog.New(slog.NewTextHandler(w.log, nil))
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: w.level}))
 	for _, d := range all(w.dir) {
 		w.doors = append(w.doors, legacy.Mount(d.door, settings[d.name], legacy.Deps{Directory: w.dir, Log: log, Budget: w.budget}))
 	}
@@ -98,7 +105,11 @@ func (w *world) serve(settings map[string]legacy.Setting) {
 		rw.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(rw, nobodys)
 	})
-	srv := httptest.NewServer(auth.RequestIDs(legacy.Serve(w.doors, mux)))
+	served := legacy.Serve(w.doors, mux)
+	if w.guard != nil {
+		served = w.guard.Handler(served)
+	}
+	srv := httptest.NewServer(auth.RequestIDs(served))
 	w.t.Cleanup(srv.Close)
 	w.host = srv.Listener.Addr().String()
 	w.client = srv.Client()

@@ -156,7 +156,8 @@ func (d *door) unless(r *legacy.Request, op directory.Operation, err error) erro
 	ref := named(r)
 	a, aerr := d.dir.ExplainAccess(r.Context(), r.By, op, &ref)
 	if aerr == nil && !a.Allowed {
-		return &directory.Error{Code: directory.Forbidden, Message: "You may not do this."}
+		return &directory.Error{Code: directory.Forbidden, Message: "You may not do this.",
+			Denial: &directory.Denial{Operation: op, Rule: a.Rule, Because: a.Because}}
 	}
 	return err
 }

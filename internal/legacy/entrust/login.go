@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/legacy"
 )
@@ -20,7 +21,9 @@ func (d door) authenticate(w http.ResponseWriter, r *legacy.Request) error {
 	if in.ApplicationID == "" || in.SharedSecret == "" {
 		return invalid("applicationId", "Both applicationId and sharedSecret are required.")
 	}
-	s, err := d.dir.Exchange(r.Context(), directory.DoorEntrust, r.RequestID(), in.ApplicationID, in.SharedSecret, sessionLife)
+	s, err := auth.Attempt(r.Context(), d.dir.Remembers(in.SharedSecret), func() (*directory.Session, error) {
+		return d.dir.Exchange(r.Context(), directory.DoorEntrust, r.RequestID(), in.ApplicationID, in.SharedSecret, sessionLife)
+	})
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func New(t testing.TB, k Kit) *World {
 	dir := rostertest.Directory(t)
 	w := &World{T: t, Dir: dir, Door: k.Door(dir), kit: k, names: map[string]string{}, known: map[string]string{}, count: map[string]int{}}
 	w.Name("root.secret", rostertest.AdminSecret)
-	mounted := legacy.Mount(w.Door, k.Setting, legacy.Deps{Directory: dir, Log: slog.New(slog.NewTextHandler(logged{w}, nil)), Observe: w.observe})
+	mounted := legacy.Mount(w.Door, k.Setting, legacy.Deps{Directory: dir, Log: slog.New(slog.NewTextHandler(logged{w}, &slog.HandlerOptions{Level: slog.LevelWarn})), Observe: w.observe})
 	notOurs := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "not a path of the door")
