@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -245,6 +246,9 @@ const memberFacts = `
 
 // Memberships answers pairs of ids in one statement, in their order.
 func (s *Store) Memberships(ctx context.Context, groups, users []uuid.UUID) ([]Facts, error) {
+	if err := s.Compare(ctx); err != nil {
+		return nil, err
+	}
 	return s.facts(ctx, "SELECT p.g, p.u,"+memberFacts+" FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY p(g, u, ord) ORDER BY p.ord",
 		UUIDs(groups), UUIDs(users))
 }
@@ -271,16 +275,23 @@ func (s *Store) Check(ctx context.Context, groups []GroupRef, users []UserRef, v
 			SELECT id FROM users WHERE id = r.uid
 			UNION ALL SELECT id FROM users WHERE number = r.unumber
 			UNION ALL SELECT id FROM users WHERE username_key = lower(r.username) COLLATE "C"
-			UNION ALL SELECT id FROM users WHERE external_id = r.uexternal) u ON true) p ORDER BY p.ord`)
-	return s.facts(ctx, number(w.b.String()), w.args...)
+			UNION ALL SELECT id FROM users WHERE external_id = r.uexternal) u ON true) p`)
+	w.where("", s.still())
+	w.add(" ORDER BY p.ord")
+	facts, err := s.facts(ctx, number(w.b.String()), w.args...)
+	if err == nil && len(facts) == 0 {
+		return nil, s.Compare(ctx)
+	}
+	s.found()
+	return facts, err
 }
 
 func (s *Store) facts(ctx context.Context, text string, args ...any) ([]Facts, error) {
 	var facts []Facts
-	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
+	err := s.rows(ctx, text, args, func(values []driver.Value) error {
 		var f Facts
 		var group, user *uuid.UUID
-		err := rows.Scan(&group, &user, &f.IsMember, &f.IsAdmin)
+		err := assignAll([]any{&group, &user, &f.IsMember, &f.IsAdmin}, values)
 		if group != nil {
 			f.GroupID = *group
 		}
