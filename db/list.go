@@ -60,6 +60,7 @@ type List struct {
 	Before   []string // cursor values, one for each key and the id; nil: none
 	Backward bool     // the last Limit rows rather than the first; they come in Order all the same
 	Limit    int      // 0: no limit
+	NoKeys   bool     // no cursors are wanted, nor what they are made of
 
 	still Cond // the caller's memory holds
 }
@@ -257,12 +258,12 @@ func (w *writer) where(relation string, cs ...Cond) {
 //	SELECT columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
 func build[T any](t *Table[T], l List) (statement[T], error) {
 	order := append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
-	names, err := namesOf(t, l.Columns, order)
+	alone, begins := l.Where.alone, beginning(t, l, order)
+	names, err := namesOf(t, l.Columns, order, !l.NoKeys || begins != nil)
 	if err != nil {
 		return statement[T]{}, err
 	}
 	order = decisive(t, order)
-	alone, begins := l.Where.alone, beginning(t, l, order)
 	l.Where = And(l.still, l.Where.planned())
 	nested := l.Of.where != ""
 	var st statement[T]
@@ -319,15 +320,17 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 	return st, nil
 }
 
-// namesOf are the columns that a list reads: those asked for, and those that its order is by.
-func namesOf[T any](t *Table[T], columns []string, order []Order) ([]string, error) {
+// namesOf are the columns that a list reads: those asked for, and those that its order is by, if they are wanted.
+func namesOf[T any](t *Table[T], columns []string, order []Order, keys bool) ([]string, error) {
 	names := slices.Grow(slices.Clone(columns), len(order))
 	for _, o := range order {
 		k, ok := t.keys[o.Key]
 		if !ok {
 			return nil, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
 		}
-		names = append(names, k.column)
+		if keys {
+			names = append(names, k.column)
+		}
 	}
 	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
 	return slices.Compact(names), nil
@@ -337,7 +340,7 @@ func namesOf[T any](t *Table[T], columns []string, order []Order) ([]string, err
 // one index, which the same plan finds for every beginning.
 func beginning[T any](t *Table[T], l List, order []Order) *search {
 	s := l.Where.alone
-	if s == nil || s.inside || l.Of.where != "" || l.Limit == 0 || t.keys[order[0].Key].sql != s.column {
+	if s == nil || s.inside || l.Of.where != "" || l.Limit == 0 || t.keys[order[0].Key].sql != s.column { // an unknown key has no SQL
 		return nil
 	}
 	return s

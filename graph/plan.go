@@ -34,13 +34,13 @@ func listed[Out any](ctx context.Context, ps *plans, call func(context.Context, 
 	plan, err := kept(ctx, ps, func(p *planner, f graphql.CollectedField) (listPlan, error) {
 		var page directory.Page
 		sel, err := p.connection(&page, f.Definition.Type.Name(), f.Selections)
-		return listPlan{page.Rows, page.Total, page.Cursors, sel}, err
+		return listPlan{page.Rows, page.Total, page.Cursors, page.NoEnds, sel}, err
 	})
 	if err != nil {
 		var none Out
 		return none, err
 	}
-	page := directory.Page{PageArgs: args, Filter: filter, Order: order, Rows: plan.rows, Total: plan.total, Cursors: plan.cursors}
+	page := directory.Page{PageArgs: args, Filter: filter, Order: order, Rows: plan.rows, Total: plan.total, Cursors: plan.cursors, NoEnds: plan.noEnds}
 	return auth.Do(ctx, func(by directory.Caller) (Out, error) { return call(ctx, by, page, plan.nodes) })
 }
 
@@ -149,12 +149,13 @@ func (p *planner) connection(page *directory.Page, typ string, set ast.Selection
 		}
 		return err
 	}
+	page.NoEnds = true
 	for _, f := range graphql.CollectFields(p.op, set, satisfied(typ)) {
 		switch f.Name {
 		case "totalCount":
 			page.Total = true
 		case "pageInfo":
-			page.Rows = true
+			page.Rows, page.NoEnds = true, false
 		case "nodes":
 			page.Rows = true
 			if err := node(f); err != nil {
@@ -218,6 +219,7 @@ func mergeLink(have *directory.Link, l directory.Link) error {
 		have.Page.Rows = have.Page.Rows || l.Page.Rows
 		have.Page.Total = have.Page.Total || l.Page.Total
 		have.Page.Cursors = have.Page.Cursors || l.Page.Cursors
+		have.Page.NoEnds = have.Page.NoEnds && l.Page.NoEnds
 	}
 	for typ, sel := range l.ByType {
 		of := have.ByType[typ]
@@ -231,7 +233,7 @@ func mergeLink(have *directory.Link, l directory.Link) error {
 
 func sameList(a, b directory.Page) bool {
 	for _, p := range []*directory.Page{&a, &b} {
-		p.Rows, p.Total, p.Cursors = false, false, false
+		p.Rows, p.Total, p.Cursors, p.NoEnds = false, false, false, false
 	}
 	return reflect.DeepEqual(a, b)
 }

@@ -122,6 +122,6 @@ func constantValue(v *ast.Value) bool {
 
 // listPlan is the plan of a page: what of it is wanted, and of each of its nodes.
 type listPlan struct {
-	rows, total, cursors bool
-	nodes                directory.Selection
+	rows, total, cursors, noEnds bool
+	nodes                        directory.Selection
 }

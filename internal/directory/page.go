@@ -99,6 +99,7 @@ type window struct {
 	limit         int
 	all, backward bool
 	cursors       bool // of every object, beside those of the page's ends
+	noEnds        bool // and not of those either
 	after, before *string
 }
 

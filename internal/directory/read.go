@@ -141,7 +141,8 @@ func (k *kind[R, O]) pages(ctx context.Context, r *reader, l list, p Page, sel S
 	if err != nil {
 		return nil, err
 	}
-	if w.all, w.cursors = p.All, p.Cursors; p.size > 0 {
+	w.cursors, w.noEnds = p.Cursors, p.NoEnds && !p.Cursors
+	if w.all = p.All; p.size > 0 {
 		w.limit = p.size
 	}
 	print := fingerprint(l.name, l.order, l.filter)
@@ -192,6 +193,7 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, l list, q db.List, w w
 	if q.Columns, err = k.columns(r, sel); err != nil {
 		return err
 	}
+	q.NoKeys = w.noEnds
 	q.Limit = max(1, w.limit) // a page of none still says whether there is more
 	if w.all {
 		q.Limit = 0
@@ -214,7 +216,9 @@ func (k *kind[R, O]) rows(ctx context.Context, r *reader, l list, q db.List, w w
 		c.nodes, c.Edges, from = nodes[from:to:to], edges[from:to:to], to
 		c.PageInfo.HasNextPage = part.More && !w.backward || w.before != nil
 		c.PageInfo.HasPreviousPage = part.More && w.backward || w.after != nil
-		at.put(c.PageInfo, part.Rows)
+		if !w.noEnds {
+			at.put(c.PageInfo, part.Rows)
+		}
 		if w.cursors {
 			for j, e := range c.Edges {
 				e.Cursor = at.cursor(&part.Rows[j])

@@ -27,6 +27,7 @@ type Page struct {
 	Rows    bool
 	Total   bool
 	Cursors bool // the cursor of every row, beside those of the page's ends
+	NoEnds  bool // not even those
 	All     bool // the whole list in one page; for doors whose systems knew no pages
 
 	size int // of pages inside the directory, beyond MaxPage
