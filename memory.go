@@ -15,12 +15,8 @@ const (
 	tuneEvery = time.Second
 )
 
-// tuneGC lets the heap grow by heapRoom, or by what lives if that is more, between collections, until ctx is done. Who sets GOGC or
-// GOMEMLIMIT has decided otherwise.
-func tuneGC(ctx context.Context, getenv func(string) string) {
-	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
-		return
-	}
+// tuneGC lets the heap grow by heapRoom, or by what lives if that is more, between collections, until ctx is done.
+func tuneGC(ctx context.Context) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	tick := time.NewTicker(tuneEvery)
 	defer tick.Stop()

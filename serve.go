@@ -67,7 +67,9 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	p.welcome(listener.Addr(), secret)
 	tuning, done := context.WithCancel(ctx)
 	defer done()
-	go tuneGC(tuning, p.getenv)
+	if p.getenv("GOGC") == "" && p.getenv("GOMEMLIMIT") == "" { // who sets one has decided otherwise
+		go tuneGC(tuning)
+	}
 	s := &server{dir: dir, store: d.store, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log}
 	return s.serve(ctx, listener, d.died())
 }
