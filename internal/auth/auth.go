@@ -136,7 +136,7 @@ func BearerOf(h string) (secret string, ok bool) {
 // IdentifyAgain is Identify without what is remembered of the secret.
 func IdentifyAgain(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
 	dir.Forget(secret)
-	return identify(ctx, dir, issuers, secret, via, true) // it was good a moment ago, and has passed
+	return identify(ctx, dir, issuers, secret, via, func() bool { return true }) // it was good a moment ago, and has passed
 }
 
 // Identify authenticates a secret for a door: a token of Roster's, or one that an issuer signed. No secret is nobody: the zero Caller,
@@ -144,10 +144,10 @@ func IdentifyAgain(ctx context.Context, dir *directory.Service, issuers *Verifie
 //
 // Codes: UNAUTHENTICATED, TOO_MANY_REQUESTS (Guard).
 func Identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door) (directory.Caller, error) {
-	return identify(ctx, dir, issuers, secret, via, secret == "" || issuers.Remembers(secret) || dir.Remembers(secret))
+	return identify(ctx, dir, issuers, secret, via, func() bool { return issuers.Remembers(secret) || dir.Remembers(secret) })
 }
 
-func identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door, known bool) (directory.Caller, error) {
+func identify(ctx context.Context, dir *directory.Service, issuers *Verifier, secret string, via directory.Door, known func() bool) (directory.Caller, error) {
 	by := directory.Caller{}
 	if secret != "" {
 		var err error

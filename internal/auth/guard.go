@@ -36,6 +36,9 @@ type attempts struct {
 
 // Handler gives every request what Identify counts by.
 func (g *Guard) Handler(next http.Handler) http.Handler {
+	if g.Failures == nil {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &attempts{guard: g, client: g.client(r), header: w.Header()}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), attemptsKey, a)))
@@ -70,13 +73,13 @@ func (g *Guard) trusts(at netip.Addr) bool {
 
 // Attempt runs a check of a credential that came from the client of the request, unless there were too many wrong ones from there, and counts
 // one that turns out wrong. known says that the credential is remembered as good: then it is not held against the address what others
-// sent. Codes: TOO_MANY_REQUESTS, with Retry-After.
-func Attempt[Out any](ctx context.Context, known bool, check func() (Out, error)) (Out, error) {
+// sent; it is asked where it matters. Codes: TOO_MANY_REQUESTS, with Retry-After.
+func Attempt[Out any](ctx context.Context, known func() bool, check func() (Out, error)) (Out, error) {
 	a, _ := ctx.Value(attemptsKey).(*attempts)
 	if a == nil || a.guard.Failures == nil {
 		return check()
 	}
-	if wait := a.guard.Failures.Wait(a.client); wait > 0 && !known {
+	if wait := a.guard.Failures.Wait(a.client); wait > 0 && !known() {
 		a.header.Set("Retry-After", strconv.Itoa(limit.Seconds(wait)))
 		var none Out
 		return none, &directory.Error{Code: directory.TooManyRequests, Message: "Too many wrong credentials came from your address. Try again in " +
