@@ -52,6 +52,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
 	_ = out.send(":\n\n")
 	stop := out.keepAlive(cancel, t.closing)
+	defer stop() // also if what runs panics
 	errs := t.run(ctx, exec, params, func(b []byte) error { return out.next(b) })
 	stop()
 	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
@@ -122,8 +123,8 @@ func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func(
 			}
 		}
 	})
-	return func() {
+	return sync.OnceFunc(func() {
 		close(done)
 		ended.Wait()
-	}
+	})
 }

@@ -263,7 +263,14 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 	s.active[m.ID] = cancel
 	s.running.Go(func() {
 		defer cancel()
-		s.operate(ctx, m.ID, params)
+		err := caught(func() error {
+			s.operate(ctx, m.ID, params)
+			return nil
+		})
+		if err != nil {
+			s.present(ctx, err) // which logs it
+			s.shut(websocket.StatusInternalError, "Something went wrong on our side")
+		}
 	})
 	return nil
 }

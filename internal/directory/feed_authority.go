@@ -69,12 +69,7 @@ func (r *feedReader) authenticate(ctx context.Context, cs []db.Change) error {
 	if !due {
 		return nil
 	}
-	r.mu.Lock()
-	streams := make([]*Stream, 0, len(r.streams))
-	for st := range r.streams {
-		streams = append(streams, st)
-	}
-	r.mu.Unlock()
+	streams := r.all()
 	now := time.Now()
 	again, err := r.s.stillValid(ctx, mapped(streams, (*Stream).caller))
 	if err != nil {

@@ -254,21 +254,25 @@ func (st *Stream) end(why *Error) {
 
 // put adds what is for the stream to its queue; one that is too far behind ends.
 func (st *Stream) put(p *feedPage, limit int) {
-	st.mu.Lock()
-	before := len(st.queue)
-	for _, c := range p.changes {
-		if st.ended == nil && st.last.Before(c.place()) && st.sieve.lets(c, p) && (st.all || p.visible(st.by, c, st.decided)) {
-			st.queue = append(st.queue, c)
-		}
-	}
-	n := len(st.queue)
-	st.mu.Unlock()
-	switch {
+	switch before, n := st.add(p); {
 	case n > limit:
 		st.end(errSlow())
 	case n > before:
 		nudge(st.ready)
 	}
+}
+
+// add tells how long the queue was, and is.
+func (st *Stream) add(p *feedPage) (before, now int) {
+	st.mu.Lock()
+	defer st.mu.Unlock() // even if it panics: look ends the stream
+	before = len(st.queue)
+	for _, c := range p.changes {
+		if st.ended == nil && st.last.Before(c.place()) && st.sieve.lets(c, p) && (st.all || p.visible(st.by, c, st.decided)) {
+			st.queue = append(st.queue, c)
+		}
+	}
+	return before, len(st.queue)
 }
 
 func errSlow() *Error {
