@@ -124,7 +124,7 @@ func (c *HandlerConfig) measure(ctx context.Context, op *graphql.OperationContex
 	switch {
 	case m.refused != nil:
 		return 0, m.refused
-	case m.introspects && !c.Introspection.has(auth.CallerOf(ctx)):
+	case m.introspects > 0 && !c.Introspection.has(auth.CallerOf(ctx)):
 		return 0, &directory.Error{Code: directory.Forbidden, Message: "The schema is not for you to read here."}
 	case cost > int64(c.Limits.Cost):
 		return 0, &directory.Error{Code: directory.LimitExceeded,
