@@ -117,10 +117,12 @@ func (f *feed) join(ctx context.Context, st *Stream) error {
 		return nil
 	}
 	log, err := f.s.store.Log(ctx) // the database was exchanged, and the reader does not know yet
-	if err == nil {
-		f.renew(log)
+	if err != nil {
+		f.drop(st)
+		return err
 	}
-	return err
+	f.renew(log)
+	return nil
 }
 
 // renew takes a newer look at the log. If it is another one, or has lost something that was not read, the feed begins anew: what the
@@ -161,6 +163,11 @@ func (f *feed) start(ctx context.Context) {
 func (f *feed) leave(st *Stream) {
 	f.lifecycle.Lock()
 	defer f.lifecycle.Unlock()
+	f.drop(st)
+}
+
+// drop is leave, of whoever holds the lifecycle.
+func (f *feed) drop(st *Stream) {
 	f.mu.Lock()
 	_, there := f.streams[st]
 	delete(f.streams, st)
