@@ -15,6 +15,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/limit"
 )
 
 // The transports of subscriptions are our own (socket.go, events.go). gqlgen's leave a connection that says nothing open for ever, close
@@ -27,6 +28,7 @@ type streams struct {
 	issuers *auth.Verifier
 	timeout time.Duration // of a query or mutation
 	present graphql.ErrorPresenterFunc
+	budget  *limit.Budget
 	admit   func(directory.Caller) (release func(), err error)
 	closing <-chan struct{} // the server is ending
 	origins []string
