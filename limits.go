@@ -11,6 +11,7 @@ import (
 	"roster/graph"
 	"roster/internal/auth"
 	"roster/internal/config"
+	"roster/internal/directory"
 	"roster/internal/limit"
 )
 
@@ -57,7 +58,19 @@ func (s *server) graphql(budget *limit.Budget) (http.Handler, error) {
 	return s.crossOrigin(graph.NewHandler(graph.HandlerConfig{
 		Directory: s.dir, Issuers: s.issuers, Log: s.log, Introspection: graph.Audience(s.config.Introspection), Limits: limits(s.config), Budget: budget,
 		Documents: docs, AdHoc: graph.Audience(s.config.AdHoc), Origins: s.config.CORSOrigins, Closing: s.closing,
+		Admit: admission(limit.NewSlots(s.config.StreamsPerCaller, s.config.Streams)),
 	})), nil
+}
+
+// admission lets in as many subscriptions as there are slots.
+func admission(slots *limit.Slots) func(directory.Caller) (func(), error) {
+	return func(by directory.Caller) (func(), error) {
+		release, ok := slots.Take(by)
+		if !ok {
+			return nil, &directory.Error{Code: directory.TooManyRequests, Message: "Too many subscriptions are open at once. End some, or try again later."}
+		}
+		return release, nil
+	}
 }
 
 // budget is what callers may spend, in GraphQL and the doors together.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -204,4 +207,40 @@ func TestLimitSettings(t *testing.T) {
 			t.Errorf("GET %s: %s %s", path, h.Get("Content-Security-Policy"), d)
 		}
 	}
+}
+
+// So many subscriptions as settings say are open at once, and not one more.
+func TestStreamSettings(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"ROSTER_MAX_STREAMS_PER_CALLER", "ROSTER_MAX_STREAMS"} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken, setting: "1"})
+			ended := make(chan string, 2)
+			for range 2 {
+				go func() { ended <- r.follow(t) }()
+			}
+			if got := <-ended; !strings.Contains(got, `"code":"TOO_MANY_REQUESTS"`) { // the other one stays
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// follow is all that a subscription is told; that of one that stays ends with the test.
+func (r *running) follow(t *testing.T) string {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/graphql", strings.NewReader(`{"query": "subscription { changes { cursor } }"}`))
+	if err != nil {
+		return err.Error()
+	}
+	req.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + adminToken}}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return fmt.Sprint(string(b), err)
 }

@@ -19,14 +19,24 @@ import (
 //   - a list: 1, and each object times the size of the page that is asked for, whether or not there are as many
 //   - an entry of a list among the arguments, in a filter or an input: 1
 //   - an object that a mutation tells of, such as a change: once for each entry of its input
+//   - an object that a mutation finds by itself, such as a member who goes: as often as there may be, if it leads to others
+//   - what a subscription tells of: as often as a page at most has it
 //   - a text to look for, and a totalCount: below
 //
-// Introspection costs nothing.
+// Introspection costs nothing, up to a bound of its own.
 const (
 	rootText, nestedText   = 100, 10   // in a list of everything, and in one below each object of another list
 	rootCount, nestedCount = 2_000, 10 // counting reads the whole list, however small the page
 	mostPoints             = 1 << 40   // where sums stop growing, so that they cannot overflow
+
+	mostIntrospected = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
 )
+
+// introspected says about how many entries a list of the schema has.
+var introspected = map[string]int64{"types": 150, "fields": 8, "args": 2, "inputFields": 6, "enumValues": 8, "interfaces": 1, "possibleTypes": 12, "directives": 8}
+
+// finds are the mutations that tell of others than their input names: of whoever goes.
+var finds = map[string]bool{"setMembers": true, "setUserGroups": true, "deleteUser": true}
 
 // measure walks the selections of an operation once: it adds up what they cost and refuses what is misshapen. Fragments are walked
 // wherever they are spread, which Limits.Fields bounds.
@@ -34,18 +44,22 @@ type measure struct {
 	Limits
 	vars            map[string]any
 	fields, aliases int
-	introspects     bool
+	introspects     int64 // about so many objects and scalars of the schema
+	follows         bool  // it is a subscription
 	refused         *directory.Error
 }
 
 // scope is what a field has to know of where it stands.
 type scope struct {
-	root  bool
-	size  int64 // how many objects a list of them has here
-	count int64 // what totalCount costs
+	root   bool
+	schema bool  // it is of introspection
+	size   int64 // how many objects a list of them has here
+	found  int64 // and how many more it may have that no input names
+	count  int64 // what totalCount costs
 }
 
 func (m *measure) operation(op *ast.OperationDefinition) int64 {
+	m.follows = op.Operation == ast.Subscription
 	return 1 + m.set(op.SelectionSet, 1, scope{root: true, size: 1})
 }
 
@@ -85,13 +99,16 @@ func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
 		}
 	}
 	switch {
+	case in.schema:
+		return m.introspected(f, depth)
 	case f.Name == "totalCount":
 		return in.count
 	case len(f.SelectionSet) == 0:
 		return 0
 	case f.Name == "__schema" || f.Name == "__type":
-		m.introspects = true
-		m.set(f.SelectionSet, depth+1, scope{})
+		if m.introspects += m.introspected(f, depth); m.introspects > mostIntrospected {
+			m.refuse("This asks for too much of the schema at once.")
+		}
 		return 0
 	}
 	text, count := int64(nestedText), int64(nestedCount)
@@ -102,21 +119,50 @@ func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
 	inside := scope{size: 1}
 	if in.root {
 		in.size = max(1, entries)
-		inside.size = in.size
+		inside.size, inside.found = in.size, m.found(f)
 	}
-	own, times := int64(1), int64(1)
-	switch typ := f.Definition.Type; {
-	case strings.HasSuffix(typ.Name(), "Connection"):
+	own, connects := int64(1), strings.HasSuffix(f.Definition.Type.Name(), "Connection")
+	switch {
+	case connects:
 		inside = scope{size: m.page(f.Arguments), count: count}
-	case partOfParent(typ.Name()):
+	case partOfParent(f.Definition.Type.Name()):
 		own = 0
-		fallthrough
+	}
+	below := m.set(f.SelectionSet, depth+1, inside)
+	times := int64(1)
+	switch {
+	case in.root && m.follows:
+		times = directory.MaxPage
+	case connects || f.Definition.Type.Elem == nil:
+	case below > 0:
+		times = in.size + in.found
 	default:
-		if typ.Elem != nil {
-			times = in.size
+		times = in.size
+	}
+	return min(entries+times*(own+below), mostPoints)
+}
+
+// introspected is about how many objects and scalars a field of the schema is.
+func (m *measure) introspected(f *ast.Field, depth int) int64 {
+	if len(f.SelectionSet) == 0 {
+		return 1
+	}
+	return min(max(1, introspected[f.Name])*(1+m.set(f.SelectionSet, depth+1, scope{schema: true})), mostPoints)
+}
+
+// found is how many objects a mutation may tell of that its input does not name: no more than may go.
+func (m *measure) found(f *ast.Field) int64 {
+	if !finds[f.Name] {
+		return 0
+	}
+	if input := f.Arguments.ForName("input"); input != nil {
+		v, err := input.Value.Value(m.vars)
+		given, _ := v.(map[string]any)
+		if n, ok := number(given["atMost"]); err == nil && ok && given["admins"] == nil { // which bounds the members who go, not the admins
+			return min(max(n, 0), directory.MaxBulk)
 		}
 	}
-	return min(entries+times*(own+m.set(f.SelectionSet, depth+1, inside)), mostPoints)
+	return directory.MaxBulk
 }
 
 // partOfParent reports whether objects of the type are there with what they hang on, and cost nothing of their own.

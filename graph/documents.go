@@ -111,7 +111,7 @@ func (d *documents) MutateOperationParameters(ctx context.Context, p *graphql.Ra
 	case named:
 		p.Query = text
 		return nil
-	case !d.adHoc.has(by):
+	case !d.adHoc.has(ctx):
 		return coded(directory.Forbidden, "Only documents that the operator has named are taken here: send one's id as documentId.")
 	case requestOf(ctx).documentID != "":
 		return coded(directory.NotFound, "There is no document of this id.")

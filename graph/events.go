@@ -38,9 +38,9 @@ func (events) Supports(r *http.Request) bool { return wantsEvents(r) }
 
 // Do answers one.
 func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	params, e := eventParams(r)
-	if e != nil {
-		refuseWith(w, r, http.StatusBadRequest, e)
+	params := &graphql.RawParams{Headers: r.Header}
+	if readParams(r, params) != nil {
+		refuseWith(w, r, http.StatusBadRequest, &directory.Error{Code: directory.Invalid, Message: notGraphQL})
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -52,6 +52,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
 	_ = out.send(":\n\n")
 	stop := out.keepAlive(cancel, t.closing)
+	defer stop() // also if what runs panics
 	errs := t.run(ctx, exec, params, func(b []byte) error { return out.next(b) })
 	stop()
 	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
@@ -64,23 +65,6 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		}
 	}
 	_ = out.send("event: complete\ndata:\n\n")
-}
-
-// eventParams reads the operation: from the body, or from the query string of a GET.
-func eventParams(r *http.Request) (*graphql.RawParams, *directory.Error) {
-	params := &graphql.RawParams{Headers: r.Header}
-	if r.Method == http.MethodPost {
-		if decodeJSON(r.Body, params) != nil {
-			return nil, &directory.Error{Code: directory.Invalid, Message: notGraphQL}
-		}
-		return params, nil
-	}
-	q := r.URL.Query()
-	params.Query, params.OperationName = q.Get("query"), q.Get("operationName")
-	if v := q.Get("variables"); v != "" && decodeJSON(strings.NewReader(v), &params.Variables) != nil {
-		return nil, &directory.Error{Code: directory.Invalid, Field: "variables", Message: "This is not a JSON object."}
-	}
-	return params, nil
 }
 
 // eventWriter writes events, one at a time.
@@ -122,8 +106,8 @@ func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func(
 			}
 		}
 	})
-	return func() {
+	return sync.OnceFunc(func() {
 		close(done)
 		ended.Wait()
-	}
+	})
 }

@@ -56,7 +56,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	ps := newPlans()
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}}))
 	srv.AddTransport(transport.Options{})
-	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
+	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), budget: c.Budget, admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
 	if own.admit == nil {
 		own.admit = func(directory.Caller) (func(), error) { return func() {}, nil }
 	}

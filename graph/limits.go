@@ -50,8 +50,13 @@ const (
 	Everybody      Audience = "on"
 )
 
-func (a Audience) has(by directory.Caller) bool {
-	return a == Everybody || a == Administrators && slices.Contains(by.Roles, directory.RoleAdministrator)
+// has compares what is remembered of the caller before it believes it: what hangs on it may run no call of the directory that would.
+func (a Audience) has(ctx context.Context) bool {
+	if a != Administrators {
+		return a == Everybody
+	}
+	by, err := auth.Do(ctx, func(by directory.Caller) (directory.Caller, error) { return by, nil })
+	return err == nil && slices.Contains(by.Roles, directory.RoleAdministrator)
 }
 
 // costHeader tells what an operation cost; in a request it asks to be told in the answer's extensions as well.
@@ -124,7 +129,7 @@ func (c *HandlerConfig) measure(ctx context.Context, op *graphql.OperationContex
 	switch {
 	case m.refused != nil:
 		return 0, m.refused
-	case m.introspects && !c.Introspection.has(auth.CallerOf(ctx)):
+	case m.introspects > 0 && !c.Introspection.has(ctx):
 		return 0, &directory.Error{Code: directory.Forbidden, Message: "The schema is not for you to read here."}
 	case cost > int64(c.Limits.Cost):
 		return 0, &directory.Error{Code: directory.LimitExceeded,
@@ -168,7 +173,7 @@ func (schemaFor) ExtensionName() string                   { return "Introspectio
 func (schemaFor) Validate(graphql.ExecutableSchema) error { return nil }
 
 func (s schemaFor) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	op.DisableIntrospection = !s.has(auth.CallerOf(ctx))
+	op.DisableIntrospection = !s.has(ctx)
 	return nil
 }
 
@@ -177,7 +182,7 @@ func (s schemaFor) MutateOperationContext(ctx context.Context, op *graphql.Opera
 func (c *HandlerConfig) unsuggestive(present graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		out := present(ctx, err)
-		if out.Extensions["code"] == errcode.ValidationFailed && !c.Introspection.has(auth.CallerOf(ctx)) {
+		if out.Extensions["code"] == errcode.ValidationFailed && !c.Introspection.has(ctx) {
 			out.Message, _, _ = strings.Cut(out.Message, " Did you mean ")
 		}
 		return out

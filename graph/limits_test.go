@@ -55,6 +55,7 @@ func TestLimits(t *testing.T) {
 		{"fields", `{ ...A ...A %s } fragment A on Query { ` + strings.Repeat("__typename ", 400) + "}", strings.Repeat("__typename ", 198), strings.Repeat("__typename ", 199), "LIMIT_EXCEEDED"},
 		{"aliases", `{ %s }`, aliases(100), aliases(101), "LIMIT_EXCEEDED"},
 		{"cost", `{ groups(first: 200) { nodes { members(first: 200) { nodes { user { groups(first: %s) { nodes { id } } } } } } } }`, "3", "4", "LIMIT_EXCEEDED"},
+		{"introspection", `{ %s }`, unfolded(3), unfolded(15), "LIMIT_EXCEEDED"},
 		{"page", `{ groups(first: %s) { nodes { id } } }`, "200", "201", "LIMIT_EXCEEDED"},
 		{"filter depth", `{ groups(filter: %s) { nodes { id } } }`, nested(4, "{not: ", "{public: true}", "}"), nested(5, "{not: ", "{public: true}", "}"), "LIMIT_EXCEEDED"},
 		{"filter list", `query($v: [String!]) { groups(filter: {name: {in: $v}}) { nodes { id } } }`, repeat("x", 1000), repeat("x", 1001), "LIMIT_EXCEEDED"},
@@ -80,6 +81,37 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unfolded is the schema with the fields of the fields of its types, so many times.
+func unfolded(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "a%d: __schema { types { fields { type { ofType { fields { type { ofType { name } } } } } } } } ", i)
+	}
+	return b.String()
+}
+
+// usual is what GraphiQL, code generators and other tools ask of a schema.
+const usual = `query IntrospectionQuery {
+	__schema { description queryType { name kind } mutationType { name kind } subscriptionType { name kind } types { ...FullType }
+		directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }
+	fragment FullType on __Type { kind name description specifiedByURL isOneOf
+		fields(includeDeprecated: true) { name description args(includeDeprecated: true) { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason }
+		inputFields(includeDeprecated: true) { ...InputValue } interfaces { ...TypeRef }
+		enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason } possibleTypes { ...TypeRef } }
+	fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue isDeprecated deprecationReason }
+	fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
+		ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }`
+
+// What tools ask of the schema is well within the bound: twice of it still is.
+func TestUsualIntrospection(t *testing.T) {
+	t.Parallel()
+	a := organised(t, db.Options{})
+	if got := a.costs(t, usual, nil); got != "1" {
+		t.Errorf("it costs %s", got)
+	}
+	a.ask(t, "", strings.Replace(usual, "__schema", "...Twice } fragment Twice on Query { a: __schema { types { ...FullType } } b: __schema", 1), nil)
 }
 
 // listOf is a field with a list of n values.
@@ -206,6 +238,12 @@ func TestCost(t *testing.T) {
 		{`{ nodes(ids: ["` + someGroup + `", "` + someUser + `"]) { id } }`, nil, "5"},
 		{`mutation($u: [UserRef!]!) { addMembers(input: {group: {handle: "eng"}, users: $u, dryRun: true}) { changes { kind } group { members(first: 3) { nodes { id } } } } }`,
 			m{"u": []m{{"username": "bob"}, {"username": "ada"}}}, "11"}, // 1 + 2 entries + 1 + 2 changes + 1 group + 1 + 3
+		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind } } }`, nil, "3"},
+		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind user { id } } } }`, nil, "20004"}, // 1 + 1 + 10,001 × 2
+		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], atMost: 20, dryRun: true}) { outcomes { user { id } } } }`, nil, "44"},
+		{`mutation($i: SetMembersInput!) { setMembers(input: $i) { outcomes { user { id } } } }`, m{"i": m{"group": m{"handle": "eng"}, "members": []m{}, "atMost": 20, "dryRun": true}}, "44"},
+		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], admins: [], atMost: 20, dryRun: true}) { outcomes { user { id } } } }`, nil, "20004"},
+		{`mutation { setUserGroups(input: {user: {username: "bob"}, groups: [], dryRun: true}) { changes { group { id } } } }`, nil, "20004"},
 	} {
 		if got := a.costs(t, row.query, row.vars); got != row.want {
 			t.Errorf("%s\ncosts %s, want %s", row.query, got, row.want)

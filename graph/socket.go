@@ -57,7 +57,7 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	conn.SetReadLimit(maxMessage)
 	secret, _ := auth.Bearer(r) // authenticated has seen to it that it is none, or good
 	ctx, cancel := context.WithCancel(r.Context())
-	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, secret: secret, whole: r.Context(), cancel: cancel, active: map[string]context.CancelFunc{}}
+	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, secret: secret, whole: r.Context(), cancel: cancel, active: map[string]*underway{}}
 	s.running.Go(func() { s.watch(ctx) })
 	err = s.serve(ctx)
 	cancel()
@@ -90,7 +90,14 @@ type socket struct {
 	cancel  func()          // ends all operations
 
 	mu     sync.Mutex
-	active map[string]context.CancelFunc // by the client's id
+	active map[string]*underway // by the client's id
+	open   int                  // operations that have not ended, those that the client has completed among them
+}
+
+// underway is an operation.
+type underway struct {
+	id     string
+	cancel context.CancelFunc
 }
 
 // message is one message of the protocol.
@@ -234,8 +241,9 @@ func (s *socket) handle(ctx context.Context, m message) error {
 	case "complete":
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if cancel := s.active[m.ID]; cancel != nil {
-			cancel()
+		if op := s.active[m.ID]; op != nil {
+			op.cancel()
+			delete(s.active, m.ID) // the client may use the id again
 		}
 		return nil
 	case "connection_init":
@@ -256,14 +264,23 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 	if s.active[m.ID] != nil {
 		return closure{closeDuplicate, "Subscriber for " + shortened(m.ID) + " already exists"}
 	}
-	if len(s.active) >= maxOnOneSocket {
+	if s.open >= maxOnOneSocket {
 		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Message: "Too many operations at once on one connection."})})
 	}
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
-	s.active[m.ID] = cancel
+	op := &underway{m.ID, cancel}
+	s.active[m.ID] = op
+	s.open++
 	s.running.Go(func() {
 		defer cancel()
-		s.operate(ctx, m.ID, params)
+		err := caught(func() error {
+			s.operate(ctx, op, params)
+			return nil
+		})
+		if err != nil {
+			s.present(ctx, err) // which logs it
+			s.shut(websocket.StatusInternalError, "Something went wrong on our side")
+		}
 	})
 	return nil
 }
@@ -277,23 +294,22 @@ func shortened(id string) string {
 }
 
 // operate runs an operation and says how it ended.
-func (s *socket) operate(ctx context.Context, id string, params *graphql.RawParams) {
-	key, _ := json.Marshal(id) // a string can always be
+func (s *socket) operate(ctx context.Context, op *underway, params *graphql.RawParams) {
+	key, _ := json.Marshal(op.id) // a string can always be
 	head := `{"id":` + string(key) + `,"type":`
 	errs := s.identified(ctx, params, func(response []byte) error {
+		if err := ctx.Err(); err != nil { // the id may be another operation's by now
+			return err
+		}
 		b := make([]byte, 0, len(head)+len(response)+24)
 		b = append(append(append(append(b, head...), `"next","payload":`...), response...), '}')
 		return s.write(b)
 	})
-	cancelled := ctx.Err() != nil // by the client, who then hears no more of it
-	s.mu.Lock()
-	delete(s.active, id)
-	s.mu.Unlock()
 	switch {
-	case cancelled:
+	case !s.ended(ctx, op): // the client has completed it, and hears no more of it
 	case errs != nil:
-		_ = s.fail(id, errs)
-		if ended(errs) {
+		_ = s.fail(op.id, errs)
+		if unauthenticated(errs) {
 			s.shut(closeUnknown, "Unauthorized")
 		}
 	default:
@@ -301,11 +317,26 @@ func (s *socket) operate(ctx context.Context, id string, params *graphql.RawPara
 	}
 }
 
-// identified runs an operation for the caller.
+// ended takes an operation that has run from those that do, and says whether the client still waits for its end.
+func (s *socket) ended(ctx context.Context, op *underway) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	own := s.active[op.id] == op
+	if own {
+		delete(s.active, op.id)
+	}
+	return own && ctx.Err() == nil
+}
+
+// identified runs an operation for the caller. A point is for its message, whatever becomes of it, as it is for a request's.
 func (s *socket) identified(ctx context.Context, params *graphql.RawParams, send func([]byte) error) gqlerror.List {
 	ctx, err := s.identify(ctx)
 	if err != nil {
 		return gqlerror.List{s.present(ctx, err)}
+	}
+	if state, paid := s.budget.Spend(auth.CallerOf(ctx), 1); !paid {
+		return gqlerror.List{s.present(ctx, state.Refusal())}
 	}
 	return s.run(ctx, s.exec, params, send)
 }
@@ -322,8 +353,8 @@ func (s *socket) fail(id string, errs gqlerror.List) error {
 	return s.write(b)
 }
 
-// ended reports whether it was the caller's token that ended.
-func ended(errs gqlerror.List) bool {
+// unauthenticated reports whether it was the caller's token that ended.
+func unauthenticated(errs gqlerror.List) bool {
 	for _, e := range errs {
 		if e.Extensions["code"] == directory.Unauthenticated {
 			return true

@@ -3,7 +3,10 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,6 +15,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/limit"
 )
 
 // The transports of subscriptions are our own (socket.go, events.go). gqlgen's leave a connection that says nothing open for ever, close
@@ -24,6 +28,7 @@ type streams struct {
 	issuers *auth.Verifier
 	timeout time.Duration // of a query or mutation
 	present graphql.ErrorPresenterFunc
+	budget  *limit.Budget
 	admit   func(directory.Caller) (release func(), err error)
 	closing <-chan struct{} // the server is ending
 	origins []string
@@ -53,7 +58,7 @@ func streamed(ctx context.Context, open func(context.Context, directory.Caller, 
 		defer close(end.wait)
 		defer close(out)
 		defer st.Close()
-		end.err = pump(ctx, st, out)
+		end.err = caught(func() error { return pump(ctx, st, out) })
 	}()
 	return out, nil
 }
@@ -149,8 +154,24 @@ func (s *streams) once(ctx context.Context, exec graphql.GraphExecutor, op *grap
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	_ = send(encoded(responses(ctx)))
+	r := responses(ctx)
+	switch {
+	case r != nil:
+		_ = send(encoded(r))
+	case errors.Is(ctx.Err(), context.DeadlineExceeded): // gqlgen has no response to what ran out of time, nor to what was cancelled
+		return gqlerror.List{s.present(ctx, ctx.Err())}
+	}
 	return nil
+}
+
+// caught has f's panic, if there is one, be an error: what runs beside the handler of a request is caught by nobody else.
+func caught(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // encoded is a response as JSON. That of a stream is nearly always data alone, which is JSON already.

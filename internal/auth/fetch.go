@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func newClient() *http.Client {
 		if len(via) > maxRedirects {
 			return errors.New("too many redirects")
 		}
-		return fetchable(r.URL.String())
+		return reachable(r.URL.String(), via[0].URL.String())
 	}}
 }
 
@@ -76,7 +77,23 @@ func (s source) discover(ctx context.Context) (string, error) {
 	if found.Issuer != s.issuer {
 		return "", fmt.Errorf("the configuration is that of the issuer %.200q", found.Issuer)
 	}
-	return found.JWKSURI, fetchable(found.JWKSURI)
+	return found.JWKSURI, reachable(found.JWKSURI, s.issuer)
+}
+
+// reachable is fetchable, of an address that somebody else named: one elsewhere does not send Roster to the machine that it runs on.
+func reachable(text, by string) error {
+	if err := fetchable(text); err != nil {
+		return err
+	}
+	to, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	from, err := url.Parse(by)
+	if err == nil && loopback(to.Hostname()) && !loopback(from.Hostname()) {
+		err = errors.New("an issuer elsewhere does not have its keys on this machine")
+	}
+	return err
 }
 
 // get fetches a JSON document.

@@ -40,6 +40,8 @@ type Config struct {
 	MaxCost           int // points of one operation
 	Timeout           time.Duration
 	PointsPerMinute   int      // of one caller; 0: any number
+	StreamsPerCaller  int      // subscriptions open at once
+	Streams           int      // and of all callers
 	FailuresPerMinute int      // of one address; 0: any number
 	TrustedProxies    []string // networks
 	Documents         string   // a file; empty: none

@@ -58,6 +58,8 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"points-per-minute", "ROSTER_POINTS_PER_MINUTE", "0", "points that a caller may spend; 0: any number", &c.PointsPerMinute, atLeast(0)},
 		{"failures-per-minute", "ROSTER_FAILURES_PER_MINUTE", "600", "wrong credentials that an address may send; 0: any number", &c.FailuresPerMinute, atLeast(0)},
 		{"trusted-proxies", "ROSTER_TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For says the client's address, such as 10.0.0.0/8, by commas", &c.TrustedProxies, networks},
+		{"max-streams-per-caller", "ROSTER_MAX_STREAMS_PER_CALLER", "100", "subscriptions that a caller may have open at once", &c.StreamsPerCaller, atLeast(1)},
+		{"max-streams", "ROSTER_MAX_STREAMS", "5000", "subscriptions that all callers together may have open at once", &c.Streams, atLeast(1)},
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},

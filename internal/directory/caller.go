@@ -19,7 +19,25 @@ type Caller struct {
 	Via         Door
 	RequestID   string
 	system      bool
+	vouched     *vouched // if an issuer said who this is
 	asOf        *db.AsOf // when it was found, if by memory
+}
+
+// vouched is what an issuer said that a caller has, and whether what Roster keeps for the user counts beside it.
+type vouched struct {
+	roles []Role
+	sole  bool
+}
+
+// rolesWith are the caller's roles, of which those are kept for the user.
+func (v *vouched) rolesWith(stored []string) []Role {
+	roles := slices.Clone(v.roles)
+	for _, r := range rolesOf(stored) {
+		if !v.sole && !slices.Contains(roles, r) {
+			roles = append(roles, r)
+		}
+	}
+	return roles
 }
 
 // CallerUser is the user behind a request.

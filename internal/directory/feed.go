@@ -3,6 +3,8 @@ package directory
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -115,10 +117,12 @@ func (f *feed) join(ctx context.Context, st *Stream) error {
 		return nil
 	}
 	log, err := f.s.store.Log(ctx) // the database was exchanged, and the reader does not know yet
-	if err == nil {
-		f.renew(log)
+	if err != nil {
+		f.drop(st)
+		return err
 	}
-	return err
+	f.renew(log)
+	return nil
 }
 
 // renew takes a newer look at the log. If it is another one, or has lost something that was not read, the feed begins anew: what the
@@ -159,6 +163,11 @@ func (f *feed) start(ctx context.Context) {
 func (f *feed) leave(st *Stream) {
 	f.lifecycle.Lock()
 	defer f.lifecycle.Unlock()
+	f.drop(st)
+}
+
+// drop is leave, of whoever holds the lifecycle.
+func (f *feed) drop(st *Stream) {
 	f.mu.Lock()
 	_, there := f.streams[st]
 	delete(f.streams, st)
@@ -177,7 +186,7 @@ func (f *feed) run(ctx context.Context) {
 	defer tick.Stop()
 	r := &feedReader{feed: f}
 	for ctx.Err() == nil {
-		wait, err := r.read(ctx)
+		wait, err := r.look(ctx)
 		if err != nil && ctx.Err() == nil {
 			if !r.failing {
 				f.onError(err) // once, not every time that it is tried again
@@ -209,6 +218,29 @@ type feedReader struct {
 	ticked  bool
 	wait    time.Duration // until the next look, while the log is held back
 	checked time.Time     // when the callers were last authenticated
+}
+
+// look is read, whose panic ends the streams and not the process: what made it would make it again.
+func (r *feedReader) look(ctx context.Context) (wait time.Duration, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		err = &Error{Code: Internal, Message: "Something went wrong on our side.", Cause: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		ended := AsError(err)
+		for _, st := range r.all() {
+			st.end(&Error{Code: ended.Code, Message: ended.Message})
+		}
+	}()
+	return r.read(ctx)
+}
+
+// all are the streams.
+func (f *feed) all() []*Stream {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return keys(f.streams)
 }
 
 // read takes a look: it reads what is new, decides who gets it, and hands it out. It says how long to wait until the next look, less than

@@ -2,8 +2,11 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"roster/db"
 )
@@ -116,7 +119,10 @@ func (st *Stream) Next(ctx context.Context) ([]*ChangeEdge, error) {
 		}
 		if cs := st.take(); len(cs) > 0 {
 			edges, err := st.edges(ctx, cs)
-			return edges, st.failed(ctx, err)
+			if err != nil || len(edges) > 0 {
+				return edges, st.failed(ctx, err)
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -162,7 +168,8 @@ func (st *Stream) history(ctx context.Context) ([]*ChangeEdge, error) {
 		return nil, err
 	}
 	if n := len(c.Edges); n > 0 {
-		st.reach(c.Edges[n-1])
+		last := c.Edges[n-1]
+		st.reach(last.Cursor, last.Node.place())
 	}
 	if !c.PageInfo.HasNextPage {
 		st.past = st.feed.attach(st)
@@ -191,11 +198,11 @@ func (st *Stream) take() []*Change {
 	return cs
 }
 
-// reach notes what Next gives last. What the queue has of it too is dropped.
-func (st *Stream) reach(e *ChangeEdge) {
+// reach notes how far Next is. What the queue has up to there is dropped.
+func (st *Stream) reach(cursor string, at db.Place) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.cursor, st.last = e.Cursor, e.Node.place()
+	st.cursor, st.last = cursor, at
 	for len(st.queue) > 0 && !st.last.Before(st.queue[0].place()) {
 		st.queue = st.queue[1:]
 	}
@@ -204,9 +211,14 @@ func (st *Stream) reach(e *ChangeEdge) {
 // edges are changes of the queue with their cursors, and with what the selection says of them. The changes are all streams' own: those
 // that lead somewhere are copied.
 func (st *Stream) edges(ctx context.Context, cs []*Change) ([]*ChangeEdge, error) {
-	if len(st.sel.Links) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, streamTime)
-		defer cancel()
+	ctx, cancel := context.WithTimeout(ctx, streamTime)
+	defer cancel()
+	end := cs[len(cs)-1].place()
+	cs, err := st.stillVisible(ctx, cs)
+	if err != nil {
+		return nil, err
+	}
+	if len(st.sel.Links) > 0 && len(cs) > 0 {
 		cs = mapped(cs, func(c *Change) *Change { mine := *c; return &mine })
 		s := st.feed.s
 		if err := s.kinds.change.expand(ctx, s.newReader(s.store, st.caller()), cs, st.sel); err != nil {
@@ -217,8 +229,22 @@ func (st *Stream) edges(ctx context.Context, cs []*Change) ([]*ChangeEdge, error
 	for i, c := range cs {
 		edges[i] = &ChangeEdge{Cursor: st.log.cursor(c.place(), st.print), Node: c}
 	}
-	st.reach(edges[len(cs)-1])
+	st.reach(st.log.cursor(end, st.print), end)
 	return edges, nil
+}
+
+// stillVisible are those of the changes that the caller may see now: they may have waited in the queue for long.
+func (st *Stream) stillVisible(ctx context.Context, cs []*Change) ([]*Change, error) {
+	by := st.caller()
+	if seesAllChanges(by) {
+		return cs, nil
+	}
+	p := &feedPage{changes: cs, groups: map[uuid.UUID]db.Group{}, standings: map[[2]uuid.UUID]db.Group{}}
+	if err := p.readStandings(ctx, st.feed.s.store, []*Stream{st}); err != nil {
+		return nil, err
+	}
+	decided := map[standing]bool{}
+	return slices.DeleteFunc(slices.Clone(cs), func(c *Change) bool { return !p.visible(by, c, decided) }), nil
 }
 
 func (c *Change) place() db.Place { return db.Place{Tx: c.tx, Seq: c.seq} }
@@ -254,21 +280,25 @@ func (st *Stream) end(why *Error) {
 
 // put adds what is for the stream to its queue; one that is too far behind ends.
 func (st *Stream) put(p *feedPage, limit int) {
-	st.mu.Lock()
-	before := len(st.queue)
-	for _, c := range p.changes {
-		if st.ended == nil && st.last.Before(c.place()) && st.sieve.lets(c, p) && (st.all || p.visible(st.by, c, st.decided)) {
-			st.queue = append(st.queue, c)
-		}
-	}
-	n := len(st.queue)
-	st.mu.Unlock()
-	switch {
+	switch before, n := st.add(p); {
 	case n > limit:
 		st.end(errSlow())
 	case n > before:
 		nudge(st.ready)
 	}
+}
+
+// add tells how long the queue was, and is.
+func (st *Stream) add(p *feedPage) (before, now int) {
+	st.mu.Lock()
+	defer st.mu.Unlock() // even if it panics: look ends the stream
+	before = len(st.queue)
+	for _, c := range p.changes {
+		if st.ended == nil && st.last.Before(c.place()) && st.sieve.lets(c, p) && (st.all || p.visible(st.by, c, st.decided)) {
+			st.queue = append(st.queue, c)
+		}
+	}
+	return before, len(st.queue)
 }
 
 func errSlow() *Error {

@@ -67,14 +67,10 @@ func (s *Service) Recognise(ctx context.Context, via Door, requestID string, id 
 		}
 	}
 	u := &found.User
+	said := &vouched{id.Roles, id.Trust.SoleRoles}
 	by := Caller{
-		User: &CallerUser{UUID: u.ID, Username: u.Username}, Roles: slices.Clone(id.Roles), Permissions: id.Permissions,
-		Until: &id.Until, Via: via, RequestID: requestID,
-	}
-	for _, r := range rolesOf(u.Roles) {
-		if !id.Trust.SoleRoles && !slices.Contains(by.Roles, r) {
-			by.Roles = append(by.Roles, r)
-		}
+		User: &CallerUser{UUID: u.ID, Username: u.Username}, Roles: said.rolesWith(u.Roles), Permissions: id.Permissions,
+		Until: &id.Until, Via: via, RequestID: requestID, vouched: said,
 	}
 	return by, nil
 }
