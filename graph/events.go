@@ -53,7 +53,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	_ = out.send(":\n\n")
 	stop := out.keepAlive(cancel, t.closing)
 	defer stop() // also if what runs panics
-	errs := t.run(ctx, exec, params, func(b []byte) error { return out.next(b) })
+	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, func(b []byte) error { return out.next(b) })
 	stop()
 	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
 		return

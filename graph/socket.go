@@ -147,7 +147,7 @@ func (s *socket) watch(ctx context.Context) {
 			s.shut(websocket.StatusGoingAway, "The server is ending")
 			return
 		case <-tick.C:
-			_ = s.write([]byte(`{"type":"ping"}`))
+			_ = s.write([]byte(`{"type":"ping"}`)) //nolint:contextcheck // a frame has a time limit of its own
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (s *socket) begin(ctx context.Context) error {
 		}
 		return closure{websocket.StatusTryAgainLater, "Try again later"}
 	}
-	return s.write([]byte(`{"type":"connection_ack"}`))
+	return s.write([]byte(`{"type":"connection_ack"}`)) //nolint:contextcheck // a frame has a time limit of its own
 }
 
 // identify finds the caller, for each operation anew: a connection may be older than what has become of its token.
@@ -233,7 +233,7 @@ func (s *socket) write(b []byte) error {
 func (s *socket) handle(ctx context.Context, m message) error {
 	switch m.Type {
 	case "ping":
-		return s.write([]byte(`{"type":"pong"}`))
+		return s.write([]byte(`{"type":"pong"}`)) //nolint:contextcheck // a frame has a time limit of its own
 	case "pong":
 		return nil
 	case "subscribe":
@@ -265,7 +265,7 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 		return closure{closeDuplicate, "Subscriber for " + shortened(m.ID) + " already exists"}
 	}
 	if s.open >= maxOnOneSocket {
-		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Message: "Too many operations at once on one connection."})})
+		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Message: "Too many operations at once on one connection."})}) //nolint:contextcheck // a frame has a time limit of its own
 	}
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	op := &underway{m.ID, cancel}
@@ -278,7 +278,7 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 			return nil
 		})
 		if err != nil {
-			s.present(ctx, err) // which logs it
+			_ = s.present(ctx, err) // which logs it
 			s.shut(websocket.StatusInternalError, "Something went wrong on our side")
 		}
 	})
@@ -303,17 +303,17 @@ func (s *socket) operate(ctx context.Context, op *underway, params *graphql.RawP
 		}
 		b := make([]byte, 0, len(head)+len(response)+24)
 		b = append(append(append(append(b, head...), `"next","payload":`...), response...), '}')
-		return s.write(b)
+		return s.write(b) //nolint:contextcheck // a frame has a time limit of its own
 	})
 	switch {
 	case !s.ended(ctx, op): // the client has completed it, and hears no more of it
 	case errs != nil:
-		_ = s.fail(op.id, errs)
+		_ = s.fail(op.id, errs) //nolint:contextcheck // a frame has a time limit of its own
 		if unauthenticated(errs) {
 			s.shut(closeUnknown, "Unauthorized")
 		}
 	default:
-		_ = s.write([]byte(head + `"complete"}`))
+		_ = s.write([]byte(head + `"complete"}`)) //nolint:contextcheck // a frame has a time limit of its own
 	}
 }
 
@@ -338,7 +338,7 @@ func (s *socket) identified(ctx context.Context, params *graphql.RawParams, send
 	if state, paid := s.budget.Spend(auth.CallerOf(ctx), 1); !paid {
 		return gqlerror.List{s.present(ctx, state.Refusal())}
 	}
-	return s.run(ctx, s.exec, params, send)
+	return s.run(ctx, s.exec, params, false, send)
 }
 
 func (s *socket) fail(id string, errs gqlerror.List) error {

@@ -110,14 +110,17 @@ func (p *planner) edge(ctx context.Context) (directory.Selection, error) {
 }
 
 // run runs one operation for a caller and hands each response to send. What it returns are the errors for want of which there is no
-// response, or no more.
-func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, send func([]byte) error) gqlerror.List {
+// response, or no more. A GET, which changes nothing, runs no mutations.
+func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, get bool, send func([]byte) error) gqlerror.List {
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, op), errs).Errors
 	}
 	ctx, cancel := context.WithCancel(graphql.WithOperationContext(ctx, op))
 	defer cancel()
+	if get && op.Operation.Operation == ast.Mutation {
+		return gqlerror.List{s.present(ctx, &directory.Error{Code: directory.Invalid, Message: noMutation})}
+	}
 	if op.Operation.Operation != ast.Subscription {
 		return s.once(ctx, exec, op, send)
 	}

@@ -165,3 +165,21 @@ func TestFormerAdministrators(t *testing.T) {
 		t.Errorf("may read the schema: %+v", got)
 	}
 }
+
+// TestEventsByGetChangeNothing: a GET runs no mutation, in whatever form its answer is asked for.
+func TestEventsByGetChangeNothing(t *testing.T) {
+	t.Parallel()
+	a := organised(t, db.Options{})
+	query := `mutation { createUser(input: {username: "got"}) { user { username } } }`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+"?query="+url.QueryEscape(query), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Accept": {"text/event-stream"}, "Authorization": {"Bearer " + a.token}}
+	if _, got := a.do(t, req); !strings.Contains(string(got), "Send mutations by POST") {
+		t.Errorf("%s", got)
+	}
+	if data := a.ask(t, a.token, `{ user(by: {username: "got"}) { id } }`, nil); data["user"] != nil {
+		t.Errorf("it was made: %v", data)
+	}
+}

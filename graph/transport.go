@@ -59,7 +59,7 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		return
 	}
 	if r.Method == http.MethodGet && op.Operation.Operation != ast.Query {
-		status, e := refused(http.StatusMethodNotAllowed, "", "Send mutations by POST: a GET changes nothing.")
+		status, e := refused(http.StatusMethodNotAllowed, "", noMutation)
 		refuseWith(w, r, status, e)
 		return
 	}
@@ -75,6 +75,9 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	}
 	send(w, cmp.Or(requestOf(ctx).status, http.StatusOK), media, response)
 }
+
+// noMutation is what a GET hears that asks for one.
+const noMutation = "Send mutations by POST: a GET changes nothing."
 
 // bodies are buffers for what is read and written.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -40,7 +40,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &attempts{guard: g, client: g.client(r), header: w.Header()}
+		a := &attempts{guard: g, client: g.client(r), header: w.Header()} //nolint:contextcheck // the request carries it
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), attemptsKey, a)))
 	})
 }

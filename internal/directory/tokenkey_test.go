@@ -117,7 +117,7 @@ func TestSecretsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written := regexp.MustCompile("(?m)^    (\\S*rst_\\S*)$").FindStringSubmatch(string(document))
+	written := regexp.MustCompile(`(?m)^    (\S*rst_\S*)$`).FindStringSubmatch(string(document))
 	if written == nil {
 		t.Fatal("docs/tokens.md has no regular expression")
 	}

@@ -133,7 +133,7 @@ func Serve(doors []*Mounted, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, d := range doors {
 			if segments, ok := d.claims(r); ok {
-				d.serve(w, r, segments) //nolint:contextcheck // the request carries it
+				d.serve(w, r, segments)
 				return
 			}
 		}
@@ -172,7 +172,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	route, allow := m.match(hr.Method, segments, r)
 	known := len(allow) > 0
 	broken := false
-	defer func() {
+	defer func() { //nolint:contextcheck // the request carries it
 		if p := recover(); p != nil {
 			broken = m.fail(hr.Context(), rec, r, fmt.Errorf("panic: %v", p))
 		}
@@ -198,7 +198,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 		m.Fail(rec, r, &RouteError{KnownPath: known, Allow: allow})
 		return
 	}
-	if err := m.answer(rec, r, route); err != nil {
+	if err := m.answer(rec, r, route); err != nil { //nolint:contextcheck // the request carries it
 		broken = m.fail(hr.Context(), rec, r, err)
 	}
 	if r.By.Known() {

@@ -214,7 +214,7 @@ func TestClientHangsUp(t *testing.T) {
 func serveBroken(h http.Handler, w http.ResponseWriter, r *http.Request) (broken bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			broken = v == http.ErrAbortHandler
+			broken = v == http.ErrAbortHandler //nolint:errorlint // a panic's value is bare
 		}
 	}()
 	h.ServeHTTP(w, r)
