@@ -65,6 +65,7 @@ func TestRetention(t *testing.T) {
 	within := f.cursor
 	w.age(3 * 24 * time.Hour) // and the first ones are older still
 	w.users("new1")
+	w.settle() // or else the stream has it before it
 	live := &subscriber{w: w, s: w.Service, by: directory.System(), cursor: within}
 	st := live.open(ctx)
 	st.Attach(ctx)
