@@ -3,6 +3,9 @@
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
+# go.mod names a Go whose library has no known holes. It is used also where Go was told to stay as it is installed.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)+auto
+
 # The race detector wants a C compiler; Go says 0 where there is none.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
@@ -33,14 +36,10 @@ soak: ## follow the feed of changes under load for minutes, and print what came 
 	go test -tags soak -count=1 -run '^TestSoak' -v ./internal/directory -args $(ARGS)
 
 fuzz: ## run every fuzz target for FUZZTIME, 10s if not given, one after the other
-	@grep -rl --include=*_test.go '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r dir; do \
-		cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' | while read -r target; do \
-			echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
-		done || exit 1; \
-	done
+	.ci/fuzz $(FUZZTIME)
 
-audit: ## compare what Roster is built of with the Go vulnerability database, at vuln.go.dev
-	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+audit: ## compare what Roster is built of with the Go vulnerability database
+	.ci/audit $(GOVULNCHECK_VERSION)
 
 check: check-format check-vet lint check-generated check-migrations check-bench ## run what CI checks beside the tests
 

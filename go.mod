@@ -2,6 +2,8 @@ module roster
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/99designs/gqlgen v0.17.98 // indirect
 	github.com/agnivade/levenshtein v1.2.2 // indirect

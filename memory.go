@@ -38,5 +38,5 @@ func tuneGC(ctx context.Context) {
 // gcPercent is GOGC for so much that lives.
 func gcPercent(live uint64) int {
 	live = max(live, 4<<20)
-	return max(usualGC, int(heapRoom*100/live))
+	return max(usualGC, int(heapRoom*100/live)) //nolint:gosec // at most heapRoom, since live is not 0
 }

@@ -83,7 +83,7 @@ func (s *Store) InTx(ctx context.Context, commit bool, fn func(tx *Store) error)
 		if !retryable(err) || n == attempts {
 			return err
 		}
-		pause := time.Duration(rand.Int64N(int64(n) * int64(10*time.Millisecond)))
+		pause := time.Duration(rand.Int64N(int64(n) * int64(10*time.Millisecond))) //nolint:gosec // a pause is no secret
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ctx.Err(), err)

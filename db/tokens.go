@@ -88,6 +88,7 @@ func (s *Store) InsertToken(ctx context.Context, t *Token, hash []byte) error {
 	return err
 }
 
+//nolint:gosec // names of columns
 const tokenFields = `t.id, t.number, t.group_id, t.user_id, t.description, t.prefix, t.scopes, t.expiration, t.expires_at, t.created_at,
 	t.created_by, t.last_used_at, t.revoked_at, t.first_admin, t.parent_id`
 
@@ -116,6 +117,8 @@ type Credential struct {
 }
 
 // What a token and its owner are, without what is told for the one that presents it alone.
+//
+//nolint:gosec // names of columns
 const (
 	credentialFields = tokenFields + `, u.username, coalesce(u.roles, '{}'), t.revoked_at IS NOT NULL OR p.revoked_at IS NOT NULL,
 		coalesce(t.expires_at <= now(), false) OR coalesce(p.expires_at <= now(), false)`

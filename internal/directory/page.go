@@ -212,11 +212,12 @@ func decodeCursor(field, text string, fingerprint uint64, n int) ([]string, erro
 	at := make([]string, 0, n)
 	for rest := body[9:]; len(rest) > 0; {
 		size, w := binary.Uvarint(rest)
-		if w <= 0 || size > uint64(len(rest)-w) {
+		if w <= 0 || size > uint64(len(rest)-w) { //nolint:gosec // w is never more than what there is
 			return nil, bad
 		}
-		at = append(at, string(rest[w:w+int(size)]))
-		rest = rest[w+int(size):]
+		end := w + int(size) //nolint:gosec // it is within rest
+		at = append(at, string(rest[w:end]))
+		rest = rest[end:]
 	}
 	if len(at) != n {
 		return nil, bad

@@ -68,7 +68,7 @@ func (a account) take(dir string) error {
 		}
 	}
 	if info.Mode().Perm() != 0o700 {
-		return os.Chmod(dir, 0o700)
+		return os.Chmod(dir, 0o700) //nolint:gosec // a directory that its owner cannot enter is of no use
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func inspect(dir string) (binaries, error) {
 			return binaries{}, err
 		}
 	}
-	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output()
+	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // a place that the operator or the system names
 	if err != nil {
 		return binaries{}, fmt.Errorf("%s/postgres --version: %w", dir, err)
 	}
@@ -136,7 +136,7 @@ func onPath(dir string) []binaries {
 		}
 	}
 	dirs = append(dirs, dir)
-	if out, err := exec.Command(filepath.Join(dir, "pg_config"), "--bindir").Output(); err == nil {
+	if out, err := exec.Command(filepath.Join(dir, "pg_config"), "--bindir").Output(); err == nil { //nolint:gosec // as in inspect
 		dirs = append(dirs, string(bytes.TrimSpace(out)))
 	}
 	for _, dir := range dirs {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
@@ -34,7 +35,7 @@ func (i *instance) download(ctx context.Context) (binaries, error) {
 	if b, err := inspect(bin); err == nil {
 		return b, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(cache), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(cache), 0o755); err != nil { //nolint:gosec // Postgres, as another user, reads below it
 		return binaries{}, err
 	}
 	work, err := os.MkdirTemp(filepath.Dir(cache), ".download-*")
@@ -115,7 +116,7 @@ func (r *relay) listen() (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	server := &http.Server{Handler: r}
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }()
 	return "http://" + l.Addr().String(), func() { _ = server.Close() }, nil
 }
@@ -133,11 +134,11 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (r *relay) pass(w io.Writer, path string) error {
-	req, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.base+path, nil)
+	req, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.base+path, nil) //nolint:gosec // base names the host; this listens on loopback alone
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := http.DefaultClient.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return err
 	}

@@ -175,8 +175,8 @@ func (l *launcher) settings(socketDir string) []string {
 // command prepares a program of Postgres to run as the account, untouched by the settings of our user for other servers
 // (PGPORT would change the socket's name, for one) and with messages in English.
 func (l *launcher) command(out io.Writer, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(l.bin, name), args...)
-	cmd.Dir = "/" // where everybody may be
+	cmd := exec.Command(filepath.Join(l.bin, name), args...) //nolint:gosec // l.bin is the operator's or the system's, names are constants
+	cmd.Dir = "/"                                            // where everybody may be
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = processAttributes(l.account, l.blocked != "")
 	for _, v := range os.Environ() {

@@ -21,7 +21,7 @@ const capDACReadSearch = 2
 func processAttributes(a account, trespass bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	if a.drop {
-		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
+		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)} //nolint:gosec // the system gave them
 	}
 	if trespass {
 		attr.AmbientCaps = []uintptr{capDACReadSearch}

@@ -105,7 +105,7 @@ func runFile(t *testing.T, k Kit, file string) {
 		t.Errorf("%s: the door logged %s", file, p)
 	}
 	if *update && s.String() != string(text) {
-		if err := os.WriteFile(file, []byte(s.String()), 0o644); err != nil { //nolint:gosec // a file of the repository
+		if err := os.WriteFile(file, []byte(s.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
