@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -140,8 +141,10 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 	case http.MethodGet:
 		q := r.URL.Query()
 		for _, name := range []string{"variables", "extensions"} {
-			if v := q.Get(name); v != "" && json.Unmarshal([]byte(v), &map[string]any{}) != nil {
-				return refused(http.StatusBadRequest, name, "This is not a JSON object.")
+			if v := q.Get(name); v != "" {
+				if _, err := decodeObject(strings.NewReader(v)); err != nil {
+					return refused(http.StatusBadRequest, name, "This is not a JSON object.")
+				}
 			}
 		}
 	default:

@@ -254,11 +254,11 @@ func (s *socket) handle(ctx context.Context, m message) error {
 
 // subscribe begins an operation.
 func (s *socket) subscribe(ctx context.Context, m message) error {
-	params := &graphql.RawParams{}
-	if m.ID == "" || decodeJSON(bytes.NewReader(m.Payload), params) != nil {
+	e, err := decodeEnvelope(bytes.NewReader(m.Payload))
+	if m.ID == "" || err != nil {
 		return closure{closeInvalid, "Invalid message"}
 	}
-	params.Headers = s.header
+	params := &graphql.RawParams{Query: e.query, OperationName: e.operationName, Variables: e.variables, Extensions: e.extensions, Headers: s.header}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.active[m.ID] != nil {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -79,7 +78,7 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 // noMutation is what a GET hears that asks for one.
 const noMutation = "Send mutations by POST: a GET changes nothing."
 
-// bodies are buffers for what is read and written.
+// bodies are buffers for what is written.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // maxPooled is the largest buffer that is kept for another request.
@@ -93,38 +92,27 @@ func putBody(b *bytes.Buffer) {
 }
 
 func readParams(r *http.Request, p *graphql.RawParams) error {
-	if r.Method == http.MethodGet {
-		q := r.URL.Query()
-		p.Query, p.OperationName = q.Get("query"), q.Get("operationName")
-		requestOf(r.Context()).documentID = cmp.Or(q.Get("documentId"), q.Get("id"))
-		for name, to := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
-			if text := q.Get(name); text != "" {
-				if err := decodeJSON(strings.NewReader(text), to); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	body := bodies.Get().(*bytes.Buffer)
-	defer putBody(body)
-	if _, err := body.ReadFrom(r.Body); err != nil {
-		return err
-	}
-	whole := struct {
-		*graphql.RawParams
-		DocumentID, ID string
-	}{RawParams: p}
-	err := decodeJSON(body, &whole)
-	requestOf(r.Context()).documentID = cmp.Or(whole.DocumentID, whole.ID)
+	e, err := envelopeOf(r)
+	p.Query, p.OperationName, p.Variables, p.Extensions = e.query, e.operationName, e.variables, e.extensions
+	requestOf(r.Context()).documentID = e.documentID
 	return err
 }
 
-// decodeJSON keeps numbers as they are written: gqlgen makes of them what the schema says.
-func decodeJSON(r io.Reader, to any) error {
-	d := json.NewDecoder(r)
-	d.UseNumber()
-	return d.Decode(to)
+func envelopeOf(r *http.Request) (envelope, error) {
+	if r.Method != http.MethodGet {
+		return decodeEnvelope(r.Body)
+	}
+	q := r.URL.Query()
+	e := envelope{query: q.Get("query"), operationName: q.Get("operationName"), documentID: cmp.Or(q.Get("documentId"), q.Get("id"))}
+	for name, to := range map[string]*map[string]any{"variables": &e.variables, "extensions": &e.extensions} {
+		if text := q.Get(name); text != "" {
+			var err error
+			if *to, err = decodeObject(strings.NewReader(text)); err != nil {
+				return e, err
+			}
+		}
+	}
+	return e, nil
 }
 
 // answerMedia is the media type that the client asked for.
