@@ -61,9 +61,13 @@ type List struct {
 	Backward bool     // the last Limit rows rather than the first; they come in Order all the same
 	Limit    int      // 0: no limit
 	NoKeys   bool     // no cursors are wanted, nor what they are made of
+	Below    []Below  // of the whole table: lists that hang on each row
 
 	still Cond // the caller's memory holds
 }
+
+// Whole reports whether the list is of the whole table, and not of parents.
+func (l *List) Whole() bool { return l.Of.where == "" }
 
 // Part is the answer for one parent.
 type Part[T any] struct {
@@ -90,25 +94,39 @@ func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T],
 		return nil, err
 	}
 	for i := range parts {
-		p := &parts[i]
-		if l.Limit > 0 && len(p.Rows) > l.Limit {
-			p.Rows, p.More = p.Rows[:l.Limit], true
-		}
-		if l.Backward {
-			slices.Reverse(p.Rows)
-		}
+		parts[i].cut(l)
+	}
+	for _, b := range l.Below {
+		b.belong(len(parts[0].Rows), l.Backward)
 	}
 	return parts, nil
 }
 
+// cut leaves the rows of the page, in their order.
+func (p *Part[T]) cut(l List) {
+	if l.Limit > 0 && len(p.Rows) > l.Limit {
+		p.Rows, p.More = p.Rows[:l.Limit], true
+	}
+	if l.Backward {
+		slices.Reverse(p.Rows)
+	}
+}
+
 // fill reads the rows of each part: of the whole table a row a message, of parents a message each.
 func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts []Part[T]) error {
-	all := make([]T, 0, expected(l))
+	all := make([]T, 0, expected(l.Limit, len(l.Parents)))
 	one := func(values []driver.Value) error {
 		all = append(all, *new(T))
 		row := &all[len(all)-1]
 		for i, c := range st.columns {
 			if err := assign(c.dest(row), values[i]); err != nil {
+				return err
+			}
+		}
+		values = values[len(st.columns):]
+		for _, b := range l.Below {
+			var err error
+			if values, err = b.take(values); err != nil {
 				return err
 			}
 		}
@@ -141,12 +159,12 @@ func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts [
 }
 
 // expected is for how many rows to make room: what was asked for, within reason.
-func expected(l List) int {
+func expected(limit, parents int) int {
 	const most = 256
-	if l.Limit == 0 {
+	if limit == 0 {
 		return 1
 	}
-	return min(most, (l.Limit+1)*max(1, len(l.Parents)))
+	return min(most, (limit+1)*max(1, parents))
 }
 
 // AppendCursor appends what a cursor at row holds: the value of every key of the order, and the id.
@@ -252,72 +270,138 @@ func (w *writer) where(relation string, cs ...Cond) {
 //	SELECT p.ord, c.* FROM unnest(parents) WITH ORDINALITY p(id, ord)
 //	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) c
 //
+// Lists below each row are the same again, with the row for the parent (below.go):
+//
+//	SELECT q.*, b0.* FROM (SELECT columns … LIMIT n+1) q CROSS JOIN LATERAL (SELECT q.id) p
+//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) b0 ORDER BY q.keys
+func build[T any](t *Table[T], l List) (statement[T], error) {
+	p, err := paged(t, l)
+	if err != nil {
+		return statement[T]{}, err
+	}
+	w := writer{args: make([]any, 0, 8)}
+	w.b.Grow(1024)
+	switch {
+	case l.Of.where != "":
+		w.add("SELECT p.ord, c.* FROM ")
+		w.parents(l.Parents)
+		w.add(" CROSS JOIN LATERAL (")
+		p.addArrays(&w)
+		w.add(") c")
+	case len(l.Below) > 0:
+		if err := p.addWithBelow(&w); err != nil {
+			return statement[T]{}, err
+		}
+	default:
+		p.add(&w, false)
+	}
+	return statement[T]{number(w.b.String()), w.args, p.columns}, nil
+}
+
+// page is a page of a list, ready to be written as SQL.
+type page[T any] struct {
+	List
+	table   *Table[T]
+	order   []Order
+	names   []string // of the columns
+	columns []column[T]
+	begins  *search // the page is of rows whose text begins so
+	alone   *search // all that was asked of the rows
+}
+
+func paged[T any](t *Table[T], l List) (page[T], error) {
+	p := page[T]{List: l, table: t, order: orderOf(l)}
+	p.begins = beginning(t, l, p.order)
+	var err error
+	if p.names, err = namesOf(t, l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
+		return p, err
+	}
+	p.columns = make([]column[T], len(p.names))
+	for i, name := range p.names {
+		var ok bool
+		if p.columns[i], ok = t.columns[name]; !ok {
+			return p, fmt.Errorf("db: no column %q in %s", name, t.from)
+		}
+	}
+	p.order, p.alone = decisive(t, p.order), l.Where.alone
+	p.Where = And(l.still, l.Where.planned())
+	return p, nil
+}
+
+// add adds the page, its columns called c0, c1, … if they are to be named.
+//
 // What is looked for somewhere in the very text that the list is ordered by is found in the index of that text alone, and only then
 // are the rows fetched:
 //
 //	SELECT columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
-func build[T any](t *Table[T], l List) (statement[T], error) {
-	order := append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
-	alone, begins := l.Where.alone, beginning(t, l, order)
-	names, err := namesOf(t, l.Columns, order, !l.NoKeys || begins != nil)
-	if err != nil {
-		return statement[T]{}, err
-	}
-	order = decisive(t, order)
-	l.Where = And(l.still, l.Where.planned())
-	nested := l.Of.where != ""
-	var st statement[T]
-	var w writer
-	w.b.Grow(1024)
-	w.args = make([]any, 0, 8)
-	if nested {
-		w.add("SELECT p.ord, c.* FROM ")
-		w.parents(l.Parents)
-		w.add(" CROSS JOIN LATERAL (SELECT ")
-		for i := range names {
-			if i > 0 {
-				w.add(", ")
-			}
-			w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
-		}
-		w.add(" FROM (")
-	} else if begins != nil {
+func (p page[T]) add(w *writer, named bool) {
+	if p.begins != nil {
 		w.add("SELECT c.* FROM (")
 	}
 	w.add("SELECT ")
-	for i, name := range names {
-		c, ok := t.columns[name]
-		if !ok {
-			return statement[T]{}, fmt.Errorf("db: no column %q in %s", name, t.from)
-		}
-		st.columns = append(st.columns, c)
+	from := w.b.Len()
+	for i, c := range p.columns {
 		if i > 0 {
 			w.add(", ")
 		}
 		w.add(c.sql)
 		for range strings.Count(c.sql, "?") {
-			w.args = append(w.args, l.Viewer.String())
+			w.args = append(w.args, p.Viewer.String())
 		}
-		if nested || begins != nil {
+		if named || p.begins != nil {
 			w.add(" AS c" + strconv.Itoa(i))
 		}
 	}
-	joins := joinsFor(t, w.b.String()+l.Where.text)
+	joins := joinsFor(p.table, w.b.String()[from:]+p.Where.text)
 	switch {
-	case begins != nil:
-		addBeginning(&w, t, l, order, names, joins, begins)
-	case !nested && alone != nil && alone.inside && len(order) == 1 && t.keys[order[0].Key].sql == alone.column:
-		w.add(" FROM (SELECT " + alone.column + " AS at")
-		addPage(&w, t, l, order, "")
-		w.add(") k JOIN " + t.from + " ON " + alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(order[0].Desc != l.Backward))
+	case p.begins != nil:
+		p.addBeginning(w, joins)
+	case p.indexAlone():
+		w.add(" FROM (SELECT " + p.alone.column + " AS at")
+		addPage(w, p.table, p.List, p.order, "")
+		w.add(") k JOIN " + p.table.from + " ON " + p.alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(p.order[0].Desc != p.Backward))
 	default:
-		addPage(&w, t, l, order, joins)
+		addPage(w, p.table, p.List, p.order, joins)
 	}
-	if nested {
-		w.add(") c) c")
+}
+
+// indexAlone reports whether an index of one text holds what is looked for and what it is ordered by.
+func (p page[T]) indexAlone() bool {
+	return p.Of.where == "" && p.alone != nil && p.alone.inside && len(p.order) == 1 && p.table.keys[p.order[0].Key].sql == p.alone.column
+}
+
+// addArrays adds the page as one row, with an array of each column.
+func (p page[T]) addArrays(w *writer) {
+	w.add("SELECT ")
+	for i := range p.columns {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
 	}
-	st.text, st.args = number(w.b.String()), w.args
-	return st, nil
+	w.add(" FROM (")
+	p.add(w, true)
+	w.add(") c")
+}
+
+// addKeys adds what the rows of the named page are ordered by.
+func (p page[T]) addKeys(w *writer, alias string) {
+	w.add(" ORDER BY ")
+	for i, o := range p.order {
+		if i > 0 {
+			w.add(", ")
+		}
+		at, _ := slices.BinarySearch(p.names, p.table.keys[o.Key].column)
+		w.add(alias + ".c" + strconv.Itoa(at) + direction(o.Desc != p.Backward))
+	}
+}
+
+// Varies reports whether the statement of a list is planned for its values, every time.
+func (t *Table[T]) Varies(l List) bool { return l.Where.varies && beginning(t, l, orderOf(l)) == nil }
+
+// orderOf is the order of a list, which the id decides where nothing else does.
+func orderOf(l List) []Order {
+	return append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
 }
 
 // namesOf are the columns that a list reads: those asked for, and those that its order is by, if they are wanted.
@@ -348,23 +432,18 @@ func beginning[T any](t *Table[T], l List, order []Order) *search {
 
 // addBeginning adds what follows the columns of a page of such a list. The page begins at one end of the part, and is cut at the other
 // only when it is there: of both ends at once Postgres thinks so well that it would plan anew for each beginning.
-func addBeginning[T any](w *writer, t *Table[T], l List, order []Order, names []string, joins string, s *search) {
-	at, _ := slices.BinarySearch(names, t.keys[order[0].Key].column)
+func (p page[T]) addBeginning(w *writer, joins string) {
+	s, l := p.begins, p.List
+	at, _ := slices.BinarySearch(p.names, p.table.keys[p.order[0].Key].column)
 	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.to
-	if order[0].Desc != l.Backward {
+	if p.order[0].Desc != l.Backward {
 		near, far = s.to, s.from
 	}
 	l.Where = And(l.still, near(s.column))
-	addPage(w, t, l, order, joins)
+	addPage(w, p.table, l, p.order, joins)
 	end := far(key)
-	w.add(") c WHERE "+end.text+" ORDER BY ", end.args...)
-	for i, o := range order {
-		if i > 0 {
-			w.add(", ")
-		}
-		at, _ := slices.BinarySearch(names, t.keys[o.Key].column)
-		w.add("c.c" + strconv.Itoa(at) + direction(o.Desc != l.Backward))
-	}
+	w.add(") c WHERE "+end.text, end.args...)
+	p.addKeys(w, "c")
 }
 
 // addPage adds what follows the columns of a page: FROM … WHERE … ORDER BY … LIMIT ….

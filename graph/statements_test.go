@@ -104,7 +104,35 @@ func TestStatementsOfReads(t *testing.T) {
 	t.Logf("statements at 1, 10 and 200 rows\n%s", table.String())
 }
 
-// TestStatementsOfNodes is the same for lists that the client gives.
+// TestListsBelowRows: lists below the rows of another are read in its statement, four of them at most. Pages from a cursor and filters
+// that want a plan for their values have statements of their own.
+func TestListsBelowRows(t *testing.T) {
+	t.Parallel()
+	c := newCounted(t)
+	c.crowd(t)
+	page := c.ask(t, c.token, `{ group(by: {name: "g1"}) { members(first: 1) { pageInfo { endCursor } } } }`, nil)
+	after := dig(t, page, "group", "members", "pageInfo", "endCursor")
+	const people = `members(first: 3) { totalCount nodes { isAdmin user { username } } pageInfo { endCursor } }`
+	for _, row := range []struct {
+		query string
+		want  int64
+	}{
+		{`{ groups(first: 5) { nodes { ` + people + ` admins(last: 2) { nodes { user { username } } } } } }`, 1},
+		{`{ group(by: {name: "g1"}) { ` + people + ` tokens { nodes { prefix } } actions { nodes { name } } workerModels { nodes { name } } } }`, 1},
+		{`{ group(by: {name: "g1"}) { a: ` + people + ` b: ` + people + ` c: ` + people + ` d: ` + people + ` e: ` + people + ` } }`, 2},
+		{`{ user(by: {username: "u1"}) { groups { nodes { name ` + people + ` } } } }`, 2},
+		{`query($after: String) { group(by: {name: "g1"}) { members(after: $after) { nodes { id } } } }`, 2},
+		{`{ groups(filter: {name: {startsWith: "g"}}) { nodes { ` + people + ` } } }`, 1},
+		{`{ groups(filter: {name: {contains: "g"}}) { nodes { ` + people + ` } } }`, 2},
+		{`{ groups { nodes { members(filter: {search: "u"}) { nodes { id } } } } }`, 2},
+	} {
+		if got := c.statements(t, row.query, m{"after": after}); got != row.want {
+			t.Errorf("%s takes %d statements, want %d", row.query, got, row.want)
+		}
+	}
+}
+
+// TestStatementsOfNodes is TestStatementsOfReads for lists that the client gives.
 func TestStatementsOfNodes(t *testing.T) {
 	t.Parallel()
 	c := newCounted(t)

@@ -55,7 +55,7 @@ func groupKind() *kind[db.Group, Group] {
 			"type": {"type"}, "externalId": {"external_id"}, "accessType": {"access_type"}, "useDefaultStorage": {"use_default_storage"},
 			"public": {"public"}, "tags": {"tags"}, "version": {"version"}, "createdAt": {"created_at"}, "updatedAt": {"updated_at"},
 			"memberCount": {"member_count"}, "adminCount": {"admin_count"},
-			"viewerCan": {"public", "type", "viewer_is_member", "viewer_is_admin"},
+			"viewerCan": {"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
 		},
 		links: map[string]link[Group]{
 			"createdBy":   one("created_by", func(g *Group) *uuid.UUID { return g.createdBy }, users, nil),
@@ -67,7 +67,7 @@ func groupKind() *kind[db.Group, Group] {
 			"workerModels": many(id, workerModels, func(context.Context, *reader, Page) (list, error) {
 				return list{name: "group.workerModels", of: db.WorkerModelsOfGroup, order: byName}, nil
 			}, "", nil),
-			"changes": many(id, changes, changesOfGroup, "", nil),
+			"changes": later(many(id, changes, changesOfGroup, "", nil)),
 		},
 	}
 }

@@ -3,7 +3,7 @@ package directory
 import "fmt"
 
 // Selection says what is wanted of an object: its own fields by their names in the API, and the objects linked to it.
-// The zero Selection wants nothing but the object's identity.
+// The zero Selection wants nothing but the object's identity; another has it only if it names it.
 type Selection struct {
 	Fields []string
 	Links  []Link

@@ -1,0 +1,84 @@
+package db
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Below is a list that hangs on each row of another and is read in that one's statement. It is a *Nested.
+type Below interface {
+	addLateral(w *writer, rows int) error
+	take(values []driver.Value) ([]driver.Value, error)
+	belong(rows int, backward bool)
+}
+
+// Nested is a list of T for each row of another list, whose id is the relation's p.id. Find leaves in Parts what it found, a part for each
+// row, in the rows' order.
+type Nested[T any] struct {
+	Table *Table[T]
+	List  List // its Parents are the rows
+	Parts []Part[T]
+
+	columns []column[T]
+	rows    []T
+}
+
+func (n *Nested[T]) addLateral(w *writer, rows int) error {
+	p, err := paged(n.Table, n.List)
+	if err != nil {
+		return err
+	}
+	n.columns = p.columns
+	n.rows, n.Parts = make([]T, 0, expected(n.List.Limit, rows)), make([]Part[T], 0, rows)
+	w.add("(")
+	p.addArrays(w)
+	w.add(")")
+	return nil
+}
+
+// take reads the part of one row off the front of the values, and gives the others.
+func (n *Nested[T]) take(values []driver.Value) ([]driver.Value, error) {
+	var err error
+	from := len(n.rows)
+	if n.rows, err = appendArrays(n.rows, n.columns, values[:len(n.columns)]); err != nil {
+		return nil, err
+	}
+	part := Part[T]{Rows: n.rows[from:len(n.rows):len(n.rows)]}
+	part.cut(n.List)
+	n.Parts = append(n.Parts, part)
+	return values[len(n.columns):], nil
+}
+
+// belong leaves the parts of the rows that are, and in their order.
+func (n *Nested[T]) belong(rows int, backward bool) {
+	n.Parts = n.Parts[:rows:rows]
+	if backward {
+		slices.Reverse(n.Parts)
+	}
+}
+
+// addWithBelow adds the page with the lists below its rows.
+func (p page[T]) addWithBelow(w *writer) error {
+	id, ok := slices.BinarySearch(p.names, idKey)
+	if !ok {
+		return fmt.Errorf("db: lists below rows of %s, whose ids are not read", p.table.from)
+	}
+	w.add("SELECT q.*")
+	for i := range p.Below {
+		w.add(", b" + strconv.Itoa(i) + ".*")
+	}
+	w.add(" FROM (")
+	p.add(w, true)
+	w.add(") q CROSS JOIN LATERAL (SELECT q.c" + strconv.Itoa(id) + " AS id) p")
+	for i, b := range p.Below {
+		w.add(" CROSS JOIN LATERAL ")
+		if err := b.addLateral(w, expected(p.Limit, 1)); err != nil {
+			return err
+		}
+		w.add(" b" + strconv.Itoa(i))
+	}
+	p.addKeys(w, "q")
+	return nil
+}
