@@ -19,7 +19,7 @@ const rootSecret = rostertest.AdminSecret
 
 // The fixed part: so many sequences, each of so many steps on a directory of its own.
 const (
-	sequences = 12
+	sequences = 8
 	stepsEach = 60
 )
 
