@@ -11,7 +11,8 @@ type command interface {
 // do runs a command as a write of its own.
 func (s *Service) do(ctx context.Context, by Caller, dryRun bool, c command, sel Selection) (*Payload, error) {
 	if err := c.check(by); err != nil {
-		return nil, err
+		p, _, err := s.unlessDone(ctx, by, dryRun, err)
+		return p, err
 	}
 	return s.write(ctx, by, dryRun, sel, c.run)
 }
