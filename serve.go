@@ -203,7 +203,7 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
-// keepLog makes room in the change log ahead of time, and drops what is older than it is kept.
+// keepLog makes room in the change log ahead of time, and drops what is older than it is kept; idempotency keys as well.
 func (s *server) keepLog(ctx context.Context) {
 	tick := time.NewTicker(keepLogEvery)
 	defer tick.Stop()
@@ -217,10 +217,24 @@ func (s *server) keepLog(ctx context.Context) {
 		case dropped > 0:
 			s.log.Info("dropped old changes", "partitions", dropped)
 		}
+		s.forgetKeys(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// forgetKeys drops the idempotency keys whose day is over.
+func (s *server) forgetKeys(ctx context.Context) {
+	for {
+		n, err := s.dir.SweepKeys(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("old idempotency keys were not dropped", "cause", err)
+		}
+		if err != nil || n == 0 {
+			return
 		}
 	}
 }

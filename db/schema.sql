@@ -148,6 +148,26 @@ CREATE TABLE groups (
   CONSTRAINT groups_type_known CHECK ((type = ANY (ARRAY['MANAGED'::text, 'DIRECTORY'::text])))
 );
 
+CREATE TABLE idempotency_answers (
+  caller uuid NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  place text COLLATE "C" NOT NULL,
+  answer bytea,
+  token_id uuid,
+  CONSTRAINT idempotency_answers_pkey PRIMARY KEY (caller, key, place),
+  CONSTRAINT idempotency_answers_one_kind CHECK ((num_nonnulls(answer, token_id) = 1)),
+  CONSTRAINT idempotency_answers_key_exists FOREIGN KEY (caller, key) REFERENCES idempotency_keys(caller, key) ON DELETE CASCADE
+);
+
+CREATE TABLE idempotency_keys (
+  caller uuid NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  fingerprint bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller, key),
+  CONSTRAINT idempotency_keys_key_valid CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255)))
+);
+
 CREATE TABLE identities (
   issuer text COLLATE "C" NOT NULL,
   subject text COLLATE "C" NOT NULL,
@@ -296,6 +316,8 @@ CREATE INDEX groups_of_directories ON public.groups USING btree (name_key) WHERE
 CREATE INDEX groups_public ON public.groups USING btree (name_key, id) WHERE public;
 CREATE INDEX groups_search_trgm ON public.groups USING gin (search_key gin_trgm_ops);
 CREATE INDEX groups_tags ON public.groups USING gin (tags);
+
+CREATE INDEX idempotency_keys_by_created ON public.idempotency_keys USING btree (created_at);
 
 CREATE INDEX members_by_added ON public.members USING btree (group_id, added_at, id);
 CREATE INDEX members_by_username ON public.members USING btree (group_id, username_key, id);

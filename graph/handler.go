@@ -121,7 +121,10 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 			refuse(w, r, state.Refusal())
 			return
 		}
-		ctx = c.withRequest(auth.WithCaller(whole, c.Directory, c.Issuers, secret, by), w, r)
+		if ctx, err = c.withRequest(auth.WithCaller(whole, c.Directory, c.Issuers, secret, by), w, r); err != nil {
+			refuseWith(w, r, http.StatusBadRequest, directory.AsError(err))
+			return
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

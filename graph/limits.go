@@ -62,23 +62,27 @@ func (a Audience) has(ctx context.Context) bool {
 // costHeader tells what an operation cost; in a request it asks to be told in the answer's extensions as well.
 const costHeader = "X-Roster-Cost"
 
-// request is what limits have to know of the HTTP request that an operation came with.
+// request is what limits and writes have to know of the HTTP request that an operation came with.
 type request struct {
 	head       http.Header // of the answer; nil if it is written before the operation is known
 	status     int         // of the answer; 0: the transport's own choice
 	tells      bool        // the cost in extensions
 	documentID string
+	key        string // Idempotency-Key; "" for none
 }
 
 type requestKey struct{}
 
-// withRequest is ctx with what limits have to know of the request.
-func (c *HandlerConfig) withRequest(ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
+// withRequest is ctx with what limits and writes have to know of the request. It fails if that is not understood.
+func (c *HandlerConfig) withRequest(ctx context.Context, w http.ResponseWriter, r *http.Request) (_ context.Context, err error) {
 	is := &request{tells: c.Budget != nil || r.Header.Get(costHeader) != ""}
 	if r.Header.Get("Upgrade") == "" && !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		is.head = w.Header()
 	}
-	return context.WithValue(ctx, requestKey{}, is)
+	if !wantsSocket(r) { // whose header would stand for all that is sent over it
+		is.key, err = auth.IdempotencyKey(r.Header)
+	}
+	return context.WithValue(ctx, requestKey{}, is), err
 }
 
 func requestOf(ctx context.Context) *request {

@@ -152,79 +152,79 @@ func (r *memberOutcomeResolver) User(ctx context.Context, obj *directory.MemberO
 }
 
 func (r *mutationResolver) CreateGroup(ctx context.Context, input directory.CreateGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.CreateGroup, input)
+	return written(ctx, r.plans, r.dir.CreateGroup, input)
 }
 
 func (r *mutationResolver) UpdateGroup(ctx context.Context, input UpdateGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.UpdateGroup, input.directory())
+	return written(ctx, r.plans, r.dir.UpdateGroup, input.directory())
 }
 
 func (r *mutationResolver) DeleteGroup(ctx context.Context, input directory.DeleteGroupInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.DeleteGroup, input)
+	return written(ctx, r.plans, r.dir.DeleteGroup, input)
 }
 
 func (r *mutationResolver) AddMembers(ctx context.Context, input directory.AddMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.AddMembers, input)
+	return written(ctx, r.plans, r.dir.AddMembers, input)
 }
 
 func (r *mutationResolver) RemoveMembers(ctx context.Context, input directory.RemoveMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.RemoveMembers, input)
+	return written(ctx, r.plans, r.dir.RemoveMembers, input)
 }
 
 func (r *mutationResolver) SetMembers(ctx context.Context, input directory.SetMembersInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.SetMembers, input)
+	return written(ctx, r.plans, r.dir.SetMembers, input)
 }
 
 func (r *mutationResolver) SetUserGroups(ctx context.Context, input directory.SetUserGroupsInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.SetUserGroups, input)
+	return written(ctx, r.plans, r.dir.SetUserGroups, input)
 }
 
 func (r *mutationResolver) AddAdmins(ctx context.Context, input directory.AddAdminsInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.AddAdmins, input)
+	return written(ctx, r.plans, r.dir.AddAdmins, input)
 }
 
 func (r *mutationResolver) RemoveAdmins(ctx context.Context, input directory.RemoveAdminsInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.RemoveAdmins, input)
+	return written(ctx, r.plans, r.dir.RemoveAdmins, input)
 }
 
 func (r *mutationResolver) CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.CreateToken, input)
+	return written(ctx, r.plans, r.dir.CreateToken, input)
 }
 
 func (r *mutationResolver) RotateToken(ctx context.Context, input directory.RotateTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.RotateToken, input)
+	return written(ctx, r.plans, r.dir.RotateToken, input)
 }
 
 func (r *mutationResolver) RevokeToken(ctx context.Context, input directory.RevokeTokenInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.RevokeToken, input)
+	return written(ctx, r.plans, r.dir.RevokeToken, input)
 }
 
 func (r *mutationResolver) CreateUser(ctx context.Context, input directory.CreateUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.CreateUser, input)
+	return written(ctx, r.plans, r.dir.CreateUser, input)
 }
 
 func (r *mutationResolver) UpdateUser(ctx context.Context, input UpdateUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.UpdateUser, input.directory())
+	return written(ctx, r.plans, r.dir.UpdateUser, input.directory())
 }
 
 func (r *mutationResolver) DeleteUser(ctx context.Context, input directory.DeleteUserInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.DeleteUser, input)
+	return written(ctx, r.plans, r.dir.DeleteUser, input)
 }
 
 func (r *mutationResolver) PutAction(ctx context.Context, input directory.PutActionInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.PutAction, input)
+	return written(ctx, r.plans, r.dir.PutAction, input)
 }
 
 func (r *mutationResolver) DeleteAction(ctx context.Context, input directory.DeleteActionInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.DeleteAction, input)
+	return written(ctx, r.plans, r.dir.DeleteAction, input)
 }
 
 func (r *mutationResolver) PutWorkerModel(ctx context.Context, input directory.PutWorkerModelInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.PutWorkerModel, input)
+	return written(ctx, r.plans, r.dir.PutWorkerModel, input)
 }
 
 func (r *mutationResolver) DeleteWorkerModel(ctx context.Context, input directory.DeleteWorkerModelInput) (*directory.Payload, error) {
-	return planned(ctx, r.plans, r.dir.DeleteWorkerModel, input)
+	return written(ctx, r.plans, r.dir.DeleteWorkerModel, input)
 }
 
 func (r *putActionPayloadResolver) Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error) {

@@ -25,35 +25,47 @@ type workerModelImage struct {
 // PutAction makes the action of that name in a group, or replaces it. BUILTIN and PLUGIN actions are in no group.
 // Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
 func (s *Service) PutAction(ctx context.Context, by Caller, in PutActionInput, sel Selection) (*Payload, error) {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in PutActionInput) check(Caller) error {
+	_, err := in.action()
+	return err
+}
+
+// action checks the input and makes the row.
+func (in PutActionInput) action() (db.Action, error) {
 	a := db.Action{ID: newID(), Name: in.Name, Type: string(in.Type), Description: deref(in.Description), Enabled: or(in.Enabled, true), Deprecated: deref(in.Deprecated)}
 	if a.Type == "" {
 		a.Type = string(ActionTypeDefault)
 	}
-	var rerr, perr error
+	var rerr, perr, gerr error
 	a.Requirements, rerr = validRequirements("input.requirements", in.Requirements)
 	a.Parameters, perr = validParameters("input.parameters", in.Parameters)
-	if err := firstOf(validName("input.name", a.Name), validText("input.description", a.Description, maxDescription), rerr, perr); err != nil {
-		return nil, err
-	}
 	if (a.Type == string(ActionTypeDefault)) != (in.Group != nil) {
-		return nil, invalid("input.group", "A DEFAULT action is in a group; BUILTIN and PLUGIN actions are in none.")
+		gerr = invalid("input.group", "A DEFAULT action is in a group; BUILTIN and PLUGIN actions are in none.")
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		a := a // a repeated transaction begins anew
-		g, err := w.actionGroup(in.Group, nil)
-		if err != nil {
-			return err
-		}
-		if g != nil {
-			a.GroupID = &g.ID
-		}
-		w.out.Created, err = w.store.PutAction(w.ctx, &a)
-		w.out.action = &a.ID
-		if err != nil {
-			return err
-		}
-		return w.settingsChanged(g, nil, actionImage{a.Name, a.Type})
-	})
+	return a, firstOf(validName("input.name", a.Name), validText("input.description", a.Description, maxDescription), rerr, perr, gerr)
+}
+
+func (in PutActionInput) run(w *write) error {
+	a, err := in.action()
+	if err != nil {
+		return err
+	}
+	g, err := w.actionGroup(in.Group, nil)
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		a.GroupID = &g.ID
+	}
+	w.out.Created, err = w.store.PutAction(w.ctx, &a)
+	w.out.action = &a.ID
+	if err != nil {
+		return err
+	}
+	return w.settingsChanged(g, nil, actionImage{a.Name, a.Type})
 }
 
 // actionGroup locks the group of an action, or authorises for the actions of none.
@@ -80,55 +92,71 @@ func (w *write) settingsChanged(g *db.Group, before, after any) error {
 
 // DeleteAction deletes an action. Codes: NOT_FOUND, FORBIDDEN.
 func (s *Service) DeleteAction(ctx context.Context, by Caller, in DeleteActionInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		a, err := lookUp[Action](w, actionPrefix, in.ID)
-		if err != nil {
-			return err
-		}
-		g, err := w.actionGroup(nil, a.groupID)
-		if err != nil {
-			return err
-		}
-		w.out.DeletedID = &in.ID
-		if deleted, err := w.store.DeleteAction(w.ctx, a.UUID); err != nil || !deleted {
-			return firstOf(err, noSuchID)
-		}
-		return w.settingsChanged(g, actionImage{a.Name, string(a.Type)}, nil)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in DeleteActionInput) check(Caller) error { return nil }
+
+func (in DeleteActionInput) run(w *write) error {
+	a, err := lookUp[Action](w, actionPrefix, in.ID)
+	if err != nil {
+		return err
+	}
+	g, err := w.actionGroup(nil, a.groupID)
+	if err != nil {
+		return err
+	}
+	w.out.DeletedID = &in.ID
+	if deleted, err := w.store.DeleteAction(w.ctx, a.UUID); err != nil || !deleted {
+		return firstOf(err, noSuchID)
+	}
+	return w.settingsChanged(g, actionImage{a.Name, string(a.Type)}, nil)
 }
 
 // PutWorkerModel makes the worker model of that name in a group, or replaces it.
 // Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
 func (s *Service) PutWorkerModel(ctx context.Context, by Caller, in PutWorkerModelInput, sel Selection) (*Payload, error) {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in PutWorkerModelInput) check(Caller) error {
+	_, err := in.workerModel()
+	return err
+}
+
+// workerModel checks the input and makes the row.
+func (in PutWorkerModelInput) workerModel() (db.WorkerModel, error) {
 	m := db.WorkerModel{
 		ID: newID(), Name: in.Name, Description: deref(in.Description), Type: string(in.Type), Disabled: deref(in.Disabled),
 		Restricted: deref(in.Restricted), Deprecated: deref(in.Deprecated), Image: deref(in.Image), Docker: in.Docker,
-		VirtualMachine: in.VirtualMachine, CreatedBy: by.id(),
+		VirtualMachine: in.VirtualMachine,
 	}
 	var err error
 	m.RegisteredCapabilities, err = validRequirements("input.registeredCapabilities", in.RegisteredCapabilities)
-	if err := firstOf(err, validName("input.name", m.Name), validText("input.description", m.Description, maxDescription),
+	return m, firstOf(err, validName("input.name", m.Name), validText("input.description", m.Description, maxDescription),
 		validText("input.image", m.Image, maxDescription), validSettings("input.docker", in.Docker),
-		validSettings("input.virtualMachine", in.VirtualMachine)); err != nil {
-		return nil, err
+		validSettings("input.virtualMachine", in.VirtualMachine))
+}
+
+func (in PutWorkerModelInput) run(w *write) error {
+	m, err := in.workerModel()
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		m := m // a repeated transaction begins anew
-		g, err := w.lockGroup(in.Group, OperationActionsEdit, nil)
-		if err != nil {
-			return err
-		}
-		m.GroupID = g.ID
-		if err := w.keepPasswords(&m); err != nil {
-			return err
-		}
-		w.out.Created, err = w.store.PutWorkerModel(w.ctx, &m)
-		w.out.workerModel, w.out.group = &m.ID, nil
-		if err != nil {
-			return err
-		}
-		return w.settingsChanged(g, nil, workerModelImage{m.Name, m.Type})
-	})
+	g, err := w.lockGroup(in.Group, OperationActionsEdit, nil)
+	if err != nil {
+		return err
+	}
+	m.GroupID, m.CreatedBy = g.ID, w.by.id()
+	if err := w.keepPasswords(&m); err != nil {
+		return err
+	}
+	w.out.Created, err = w.store.PutWorkerModel(w.ctx, &m)
+	w.out.workerModel, w.out.group = &m.ID, nil
+	if err != nil {
+		return err
+	}
+	return w.settingsChanged(g, nil, workerModelImage{m.Name, m.Type})
 }
 
 // maxSettings bounds the JSON of a worker model, in bytes.
@@ -171,21 +199,25 @@ func holdsNUL(v any) bool {
 
 // DeleteWorkerModel deletes a worker model. Codes: NOT_FOUND, FORBIDDEN.
 func (s *Service) DeleteWorkerModel(ctx context.Context, by Caller, in DeleteWorkerModelInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		m, err := lookUp[WorkerModel](w, workerModelPrefix, in.ID)
-		if err != nil {
-			return err
-		}
-		g, err := w.actionGroup(nil, &m.groupID)
-		if err != nil {
-			return err
-		}
-		w.out.DeletedID = &in.ID
-		if deleted, err := w.store.DeleteWorkerModel(w.ctx, m.UUID); err != nil || !deleted {
-			return firstOf(err, noSuchID)
-		}
-		return w.settingsChanged(g, workerModelImage{m.Name, string(m.Type)}, nil)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in DeleteWorkerModelInput) check(Caller) error { return nil }
+
+func (in DeleteWorkerModelInput) run(w *write) error {
+	m, err := lookUp[WorkerModel](w, workerModelPrefix, in.ID)
+	if err != nil {
+		return err
+	}
+	g, err := w.actionGroup(nil, &m.groupID)
+	if err != nil {
+		return err
+	}
+	w.out.DeletedID = &in.ID
+	if deleted, err := w.store.DeleteWorkerModel(w.ctx, m.UUID); err != nil || !deleted {
+		return firstOf(err, noSuchID)
+	}
+	return w.settingsChanged(g, workerModelImage{m.Name, string(m.Type)}, nil)
 }
 
 var noSuchID = notFound("input.id", "There is none of this id, or none that you may see.")

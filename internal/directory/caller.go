@@ -18,6 +18,7 @@ type Caller struct {
 	Until       *time.Time   // when the word of the issuer who said who this is ends; nil if none did
 	Via         Door
 	RequestID   string
+	Once        *Once // the request's writes are to be done once; nil: as often as they come
 	system      bool
 	vouched     *vouched // if an issuer said who this is
 	asOf        *db.AsOf // when it was found, if by memory

@@ -34,11 +34,11 @@ func imageOfGroup(g *db.Group) groupImage {
 // CreateGroup makes a group with the members and admins given; without a list of admins, the caller is its admin.
 // Codes: FORBIDDEN, CONFLICT (name, handle or externalId taken), NOT_FOUND (an unknown user), LIMIT_EXCEEDED.
 func (s *Service) CreateGroup(ctx context.Context, by Caller, in CreateGroupInput, sel Selection) (*Payload, error) {
-	if err := may(by, OperationGroupCreate); err != nil {
-		return nil, err
-	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error { return w.createGroup(in) })
+	return s.do(ctx, by, in.DryRun, in, sel)
 }
+
+func (in CreateGroupInput) check(by Caller) error { return may(by, OperationGroupCreate) }
+func (in CreateGroupInput) run(w *write) error    { return w.createGroup(in) }
 
 func (w *write) createGroup(in CreateGroupInput) error {
 	g, err := w.newGroup(in)
@@ -127,17 +127,20 @@ func (w *write) owner(field string, ref UserRef) (*uuid.UUID, error) {
 // UpdateGroup changes what is given of a group: a field left out stays, null clears. If nothing differs, nothing is written.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version, name or externalId).
 func (s *Service) UpdateGroup(ctx context.Context, by Caller, in UpdateGroupInput, sel Selection) (*Payload, error) {
-	if err := firstOf(kept("input.name", in.Name), kept("input.accessType", in.AccessType),
-		kept("input.useDefaultStorage", in.UseDefaultStorage), kept("input.public", in.Public)); err != nil {
-		return nil, err
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in UpdateGroupInput) check(Caller) error {
+	return firstOf(kept("input.name", in.Name), kept("input.accessType", in.AccessType),
+		kept("input.useDefaultStorage", in.UseDefaultStorage), kept("input.public", in.Public))
+}
+
+func (in UpdateGroupInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
-		if err != nil {
-			return err
-		}
-		return w.updateGroup(g, in)
-	})
+	return w.updateGroup(g, in)
 }
 
 func (w *write) updateGroup(g *db.Group, in UpdateGroupInput) error {
@@ -229,16 +232,20 @@ func sameTags(a, b []byte) bool {
 // DeleteGroup deletes a group with its members, admins, tokens, actions and worker models. One change says so.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version).
 func (s *Service) DeleteGroup(ctx context.Context, by Caller, in DeleteGroupInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationGroupDelete, in.ExpectedVersion)
-		if err != nil {
-			return err
-		}
-		if err := w.store.DeleteGroup(w.ctx, g.ID); err != nil {
-			return err
-		}
-		id := typeID(groupPrefix, g.ID)
-		w.out.group, w.out.DeletedID = nil, &id
-		return w.change(ChangeKindGroupDeleted, g, nil, imageOfGroup(g), nil)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in DeleteGroupInput) check(Caller) error { return nil }
+
+func (in DeleteGroupInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationGroupDelete, in.ExpectedVersion)
+	if err != nil {
+		return err
+	}
+	if err := w.store.DeleteGroup(w.ctx, g.ID); err != nil {
+		return err
+	}
+	id := typeID(groupPrefix, g.ID)
+	w.out.group, w.out.DeletedID = nil, &id
+	return w.change(ChangeKindGroupDeleted, g, nil, imageOfGroup(g), nil)
 }

@@ -13,9 +13,6 @@ import (
 // AddMembers makes users members of a group; who is one already stays so, with the new expiry if one is given.
 // Codes: NOT_FOUND (group, or a user where unknown ones fail), FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED.
 func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
-	if err := firstOf(validBulk("input.users", len(in.Users), in.MayBeEmpty), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
-		return nil, err
-	}
 	if p, ok, err := s.addOne(ctx, by, in, sel); ok || err != nil {
 		return p, err
 	}
@@ -23,33 +20,39 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 }
 
 func (s *Service) addMembers(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
-		if err != nil {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in AddMembersInput) check(Caller) error {
+	return firstOf(validBulk("input.users", len(in.Users), in.MayBeEmpty), validExpiry("input.expiresAt", in.ExpiresAt))
+}
+
+func (in AddMembersInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+	if err != nil {
+		return err
+	}
+	ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	fresh := ps.users()
+	if in.AdminsAreIn {
+		if fresh, err = w.notAdmins(g, fresh); err != nil {
 			return err
 		}
-		ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
-		if err != nil {
+	}
+	added, err := w.insertMembers(g, fresh, in.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	if in.ExpiresAt != nil {
+		if err := w.setExpiry(g, ps, added, *in.ExpiresAt); err != nil {
 			return err
 		}
-		fresh := ps.users()
-		if in.AdminsAreIn {
-			if fresh, err = w.notAdmins(g, fresh); err != nil {
-				return err
-			}
-		}
-		added, err := w.insertMembers(g, fresh, in.ExpiresAt)
-		if err != nil {
-			return err
-		}
-		if in.ExpiresAt != nil {
-			if err := w.setExpiry(g, ps, added, *in.ExpiresAt); err != nil {
-				return err
-			}
-		}
-		w.outcomes(ps, added, MemberResultAdded, MemberResultAlreadyMember)
-		return nil
-	})
+	}
+	w.outcomes(ps, added, MemberResultAdded, MemberResultAlreadyMember)
+	return nil
 }
 
 // notAdmins are those of the users who are no admins of a locked group.
@@ -209,9 +212,6 @@ func userSet(pairs []db.Pair) map[uuid.UUID]bool {
 // RemoveMembers takes users out of a group altogether: an admin among them is one no longer.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED (more than atMost), LAST_ADMIN.
 func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
-	if err := firstOf(validBulk("input.users", len(in.Users), false), validAtMost(in.AtMost)); err != nil {
-		return nil, err
-	}
 	if p, ok, err := s.removeOne(ctx, by, in, sel); ok || err != nil {
 		return p, err
 	}
@@ -219,42 +219,48 @@ func (s *Service) RemoveMembers(ctx context.Context, by Caller, in RemoveMembers
 }
 
 func (s *Service) removeMembers(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
-		if err != nil {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in RemoveMembersInput) check(Caller) error {
+	return firstOf(validBulk("input.users", len(in.Users), false), validAtMost(in.AtMost))
+}
+
+func (in RemoveMembersInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+	if err != nil {
+		return err
+	}
+	ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
+	if err != nil {
+		return err
+	}
+	if in.MembersOnly {
+		if err := w.inGroup(g, ps); err != nil {
 			return err
 		}
-		ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
-		if err != nil {
-			return err
-		}
-		if in.MembersOnly {
-			if err := w.inGroup(g, ps); err != nil {
-				return err
-			}
-		}
-		us := ps.users()
-		pairs, err := w.store.DeleteMembers(w.ctx, g.ID, idsOf(us))
-		if err != nil {
-			return err
-		}
-		left, err := w.membersLeft(g, us, pairs)
-		if err != nil {
-			return err
-		}
-		demoted, err := w.dropAdmins(g, us)
-		if err != nil {
-			return err
-		}
-		for id := range demoted {
-			left[id] = true
-		}
-		if err := atMost(in.AtMost, len(left)); err != nil {
-			return err
-		}
-		w.outcomes(ps, left, MemberResultRemoved, MemberResultNotAMember)
-		return nil
-	})
+	}
+	us := ps.users()
+	pairs, err := w.store.DeleteMembers(w.ctx, g.ID, idsOf(us))
+	if err != nil {
+		return err
+	}
+	left, err := w.membersLeft(g, us, pairs)
+	if err != nil {
+		return err
+	}
+	demoted, err := w.dropAdmins(g, us)
+	if err != nil {
+		return err
+	}
+	for id := range demoted {
+		left[id] = true
+	}
+	if err := atMost(in.AtMost, len(left)); err != nil {
+		return err
+	}
+	w.outcomes(ps, left, MemberResultRemoved, MemberResultNotAMember)
+	return nil
 }
 
 func validAtMost(n *int) error {
@@ -315,27 +321,28 @@ func (w *write) dropAdmins(g *db.Group, us []*db.User) (map[uuid.UUID]bool, erro
 // AddAdmins makes users admins of a group. It does not make them members.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED.
 func (s *Service) AddAdmins(ctx context.Context, by Caller, in AddAdminsInput, sel Selection) (*Payload, error) {
-	if err := validBulk("input.users", len(in.Users), false); err != nil {
-		return nil, err
-	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
-		if err != nil {
-			return err
-		}
-		ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
-		if err != nil {
-			return err
-		}
-		if in.MembersOnly {
-			if err := w.inGroup(g, ps); err != nil {
-				return err
-			}
-		}
-		added, err := w.insertAdmins(g, ps.users())
-		w.outcomes(ps, added, MemberResultPromoted, MemberResultAlreadyAdmin)
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in AddAdminsInput) check(Caller) error { return validBulk("input.users", len(in.Users), false) }
+
+func (in AddAdminsInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
+	if err != nil {
 		return err
-	})
+	}
+	ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
+	if err != nil {
+		return err
+	}
+	if in.MembersOnly {
+		if err := w.inGroup(g, ps); err != nil {
+			return err
+		}
+	}
+	added, err := w.insertAdmins(g, ps.users())
+	w.outcomes(ps, added, MemberResultPromoted, MemberResultAlreadyAdmin)
+	return err
 }
 
 // inGroup refuses users who are neither members nor admins of a locked group.
@@ -353,36 +360,39 @@ func (w *write) inGroup(g *db.Group, ps people) error {
 // RemoveAdmins makes admins ordinary members: they stay in the group.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LAST_ADMIN, LIMIT_EXCEEDED.
 func (s *Service) RemoveAdmins(ctx context.Context, by Caller, in RemoveAdminsInput, sel Selection) (*Payload, error) {
-	if err := validBulk("input.users", len(in.Users), false); err != nil {
-		return nil, err
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in RemoveAdminsInput) check(Caller) error {
+	return validBulk("input.users", len(in.Users), false)
+}
+
+func (in RemoveAdminsInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationAdminsEdit, in.ExpectedVersion)
+	ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
+	if err != nil {
+		return err
+	}
+	if in.AdminsOnly {
+		others, err := w.notAdmins(g, ps.users())
 		if err != nil {
 			return err
 		}
-		ps, err := w.people("input.users", in.Users, OnUnknownUserFail)
-		if err != nil {
-			return err
+		if len(others) > 0 {
+			return invalid("input.users", "The user is no admin of the group.")
 		}
-		if in.AdminsOnly {
-			others, err := w.notAdmins(g, ps.users())
-			if err != nil {
-				return err
-			}
-			if len(others) > 0 {
-				return invalid("input.users", "The user is no admin of the group.")
-			}
-		}
-		demoted, err := w.dropAdmins(g, ps.users())
-		if err != nil {
-			return err
-		}
-		stay := slices.DeleteFunc(ps.users(), func(u *db.User) bool { return !demoted[u.ID] })
-		if _, err := w.insertMembers(g, stay, nil); err != nil {
-			return err
-		}
-		w.outcomes(ps, demoted, MemberResultDemoted, MemberResultNotAnAdmin)
-		return nil
-	})
+	}
+	demoted, err := w.dropAdmins(g, ps.users())
+	if err != nil {
+		return err
+	}
+	stay := slices.DeleteFunc(ps.users(), func(u *db.User) bool { return !demoted[u.ID] })
+	if _, err := w.insertMembers(g, stay, nil); err != nil {
+		return err
+	}
+	w.outcomes(ps, demoted, MemberResultDemoted, MemberResultNotAnAdmin)
+	return nil
 }

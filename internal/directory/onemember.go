@@ -24,7 +24,7 @@ type oneMember struct {
 
 // addOne is AddMembers where it is plain; false where it is not, and then nothing was written.
 func (s *Service) addOne(ctx context.Context, by Caller, in AddMembersInput, sel Selection) (*Payload, bool, error) {
-	if len(in.Users) != 1 || in.ExpiresAt != nil || in.DryRun {
+	if len(in.Users) != 1 || in.ExpiresAt != nil || in.DryRun || by.Once != nil {
 		return nil, false, nil
 	}
 	return s.writeOne(ctx, by, sel, oneMember{
@@ -35,7 +35,7 @@ func (s *Service) addOne(ctx context.Context, by Caller, in AddMembersInput, sel
 
 // removeOne is RemoveMembers where it is plain. An admin leaves two places, which is not.
 func (s *Service) removeOne(ctx context.Context, by Caller, in RemoveMembersInput, sel Selection) (*Payload, bool, error) {
-	if len(in.Users) != 1 || in.MembersOnly || in.DryRun || or(in.AtMost, 1) < 1 {
+	if len(in.Users) != 1 || in.MembersOnly || in.DryRun || by.Once != nil || or(in.AtMost, 1) < 1 {
 		return nil, false, nil
 	}
 	return s.writeOne(ctx, by, sel, oneMember{

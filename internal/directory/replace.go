@@ -25,38 +25,42 @@ type ReplaceGroupInput struct {
 // ReplaceGroup changes fields of a group and replaces its members and admins, in one transaction; it may leave no admin.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (name, externalId, version, unmodifiedSince), LIMIT_EXCEEDED.
 func (s *Service) ReplaceGroup(ctx context.Context, by Caller, in ReplaceGroupInput, sel Selection) (*Payload, error) {
-	people := SetMembersInput{Members: in.Members, Admins: in.Admins, OnUnknownUser: in.OnUnknownUser, AdminsStay: in.Distinct}
-	if err := validSetMembers(people); err != nil {
-		return nil, err
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in ReplaceGroupInput) check(Caller) error { return validSetMembers(in.people()) }
+
+func (in ReplaceGroupInput) people() SetMembersInput {
+	return SetMembersInput{Members: in.Members, Admins: in.Admins, OnUnknownUser: in.OnUnknownUser, AdminsStay: in.Distinct}
+}
+
+func (in ReplaceGroupInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationGroupUpdate, in.ExpectedVersion)
-		if err != nil {
+	if err := w.mayReplace(g, in); err != nil {
+		return err
+	}
+	if err := unmodified(g, in.UnmodifiedSince); err != nil {
+		return err
+	}
+	if err := w.updateGroup(g, in.UpdateGroupInput); err != nil {
+		return err
+	}
+	if in.Distinct {
+		if err := w.distinct(in); err != nil {
 			return err
 		}
-		if err := w.mayReplace(g, in); err != nil {
+	}
+	if in.Members != nil {
+		if err := w.setMembers(g, in.people()); err != nil {
 			return err
 		}
-		if err := unmodified(g, in.UnmodifiedSince); err != nil {
-			return err
-		}
-		if err := w.updateGroup(g, in.UpdateGroupInput); err != nil {
-			return err
-		}
-		if in.Distinct {
-			if err := w.distinct(in); err != nil {
-				return err
-			}
-		}
-		if in.Members != nil {
-			if err := w.setMembers(g, people); err != nil {
-				return err
-			}
-		} else if in.Admins != nil {
-			return w.setAdmins(g, people)
-		}
-		return nil
-	})
+	} else if in.Admins != nil {
+		return w.setAdmins(g, in.people())
+	}
+	return nil
 }
 
 // mayReplace authorises for the people that are replaced along with the fields.

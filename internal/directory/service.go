@@ -54,6 +54,9 @@ type Payload struct {
 	Secret    string  // a new token's, here and nowhere else; "" in a dry run
 	Created   bool    // for put: the thing is new
 
+	Answer   []byte // what Once made of it; of a repetition, what was made then
+	Repeated bool   // the write was done before, under the same key, and this holds its Answer alone
+
 	Outcomes                                []*MemberOutcome // one for each user, in the order given
 	changes                                 []db.Change
 	groups                                  []*GroupOutcome
@@ -88,11 +91,24 @@ type write struct {
 }
 
 // write runs fn in one transaction, appends what it changed to the log, and reads the selection of its answer, all before the
-// commit: a dry run differs in nothing but the rollback at its end.
+// commit: a dry run differs in nothing but the rollback at its end. What was done before under the caller's key is not done again.
 func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selection, fn func(w *write) error) (*Payload, error) {
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
+	for n := 1; ; n++ {
+		p, err := s.attempt(ctx, by, dryRun, sel, fn)
+		if err == nil {
+			return p, nil
+		}
+		p, free, err := s.unlessDone(ctx, by, dryRun, err)
+		if !free || n == onceAttempts {
+			return p, err
+		}
+	}
+}
+
+func (s *Service) attempt(ctx context.Context, by Caller, dryRun bool, sel Selection, fn func(w *write) error) (*Payload, error) {
 	var out *Payload
 	err := s.store.InTx(ctx, !dryRun, func(tx *db.Store) error {
 		w := &write{reader: s.newReader(tx, by), ctx: ctx, s: s, out: &Payload{DryRun: dryRun}, touched: map[uuid.UUID]*db.Touched{}}
@@ -103,7 +119,10 @@ func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selecti
 			return err
 		}
 		out = w.out
-		return w.answer(sel)
+		if err := w.answer(sel); err != nil {
+			return err
+		}
+		return w.keep()
 	})
 	if err != nil {
 		return nil, explain(err)

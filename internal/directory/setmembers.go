@@ -11,21 +11,22 @@ import (
 // SetMembers replaces the members of a group, and its admins if they are given; it may leave no admin, since it says so outright.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version), LIMIT_EXCEEDED (more than atMost would go).
 func (s *Service) SetMembers(ctx context.Context, by Caller, in SetMembersInput, sel Selection) (*Payload, error) {
-	if err := validSetMembers(in); err != nil {
-		return nil, err
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in SetMembersInput) check(Caller) error { return validSetMembers(in) }
+
+func (in SetMembersInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
-		if err != nil {
+	if in.Admins != nil {
+		if err := w.authorise(g, OperationAdminsEdit); err != nil {
 			return err
 		}
-		if in.Admins != nil {
-			if err := w.authorise(g, OperationAdminsEdit); err != nil {
-				return err
-			}
-		}
-		return w.setMembers(g, in)
-	})
+	}
+	return w.setMembers(g, in)
 }
 
 func validSetMembers(in SetMembersInput) error {

@@ -35,29 +35,33 @@ func imageOfToken(t *db.Token) tokenImage {
 // CreateToken makes a token of a group or of a user; without either, of the caller. The secret is in this answer and nowhere else.
 // Codes: NOT_FOUND, FORBIDDEN.
 func (s *Service) CreateToken(ctx context.Context, by Caller, in CreateTokenInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		t := &db.Token{ID: newID(), Description: deref(in.Description), CreatedBy: by.id()}
-		if err := firstOf(validText("input.description", t.Description, maxDescription), w.expiry(t, in.Expiration, in.ExpiresAt)); err != nil {
-			return err
-		}
-		g, u, err := w.tokenOwner(t, in)
-		if err != nil {
-			return err
-		}
-		if t.Scopes, err = w.scopes(in.Scopes); err != nil {
-			return err
-		}
-		secret := newSecret()
-		t.Prefix = shown(secret)
-		if err := w.store.InsertToken(w.ctx, t, s.hash(secret)); err != nil {
-			return err
-		}
-		if !in.DryRun {
-			w.out.Secret = secret
-		}
-		w.out.token, w.out.group = &t.ID, nil
-		return w.change(ChangeKindTokenCreated, g, u, nil, imageOfToken(t))
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in CreateTokenInput) check(Caller) error { return nil }
+
+func (in CreateTokenInput) run(w *write) error {
+	t := &db.Token{ID: newID(), Description: deref(in.Description), CreatedBy: w.by.id()}
+	if err := firstOf(validText("input.description", t.Description, maxDescription), w.expiry(t, in.Expiration, in.ExpiresAt)); err != nil {
+		return err
+	}
+	g, u, err := w.tokenOwner(t, in)
+	if err != nil {
+		return err
+	}
+	if t.Scopes, err = w.scopes(in.Scopes); err != nil {
+		return err
+	}
+	secret := newSecret()
+	t.Prefix = shown(secret)
+	if err := w.store.InsertToken(w.ctx, t, w.s.hash(secret)); err != nil {
+		return err
+	}
+	if !w.out.DryRun {
+		w.out.Secret = secret
+	}
+	w.out.token, w.out.group = &t.ID, nil
+	return w.change(ChangeKindTokenCreated, g, u, nil, imageOfToken(t))
 }
 
 // expiry settles when a new token ends.
@@ -196,36 +200,41 @@ func (w *write) scopes(given []Permission) ([]string, error) {
 // RotateToken gives a token a new secret and a new life; the old secret lives on for the overlap.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (revoked).
 func (s *Service) RotateToken(ctx context.Context, by Caller, in RotateTokenInput, sel Selection) (*Payload, error) {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in RotateTokenInput) check(Caller) error {
 	if in.OverlapSeconds < 0 || in.OverlapSeconds > int(maxOverlap/time.Second) {
-		return nil, invalid("input.overlapSeconds", "It is 0 to %d.", int(maxOverlap/time.Second))
+		return invalid("input.overlapSeconds", "It is 0 to %d.", int(maxOverlap/time.Second))
 	}
-	overlap := time.Duration(in.OverlapSeconds) * time.Second
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		t, g, u, err := w.lockToken(in.Token)
-		if err != nil {
-			return err
-		}
-		if t.RevokedAt != nil {
-			return &Error{Code: Conflict, Field: "input.token", Message: "The token was revoked: make a new one."}
-		}
-		if err := w.withinOwnScopes(t); err != nil {
-			return err
-		}
-		before := imageOfToken(t)
-		if t.ExpiresAt != nil && !t.ExpiresAt.After(w.now) { // the old secret must not live again for the overlap
-			return &Error{Code: Conflict, Field: "input.token", Message: "The token's time is over: make a new one."}
-		}
-		w.renew(t)
-		secret := newSecret()
-		t.Prefix = shown(secret)
-		if err := w.store.RotateToken(w.ctx, t, s.hash(secret), overlap); err != nil {
-			return err
-		}
-		if !in.DryRun {
-			w.out.Secret = secret
-		}
-		return w.change(ChangeKindTokenRotated, g, u, before, imageOfToken(t))
-	})
+	return nil
+}
+
+func (in RotateTokenInput) run(w *write) error {
+	t, g, u, err := w.lockToken(in.Token)
+	if err != nil {
+		return err
+	}
+	if t.RevokedAt != nil {
+		return &Error{Code: Conflict, Field: "input.token", Message: "The token was revoked: make a new one."}
+	}
+	if err := w.withinOwnScopes(t); err != nil {
+		return err
+	}
+	before := imageOfToken(t)
+	if t.ExpiresAt != nil && !t.ExpiresAt.After(w.now) { // the old secret must not live again for the overlap
+		return &Error{Code: Conflict, Field: "input.token", Message: "The token's time is over: make a new one."}
+	}
+	w.renew(t)
+	secret := newSecret()
+	t.Prefix = shown(secret)
+	if err := w.store.RotateToken(w.ctx, t, w.s.hash(secret), time.Duration(in.OverlapSeconds)*time.Second); err != nil {
+		return err
+	}
+	if !w.out.DryRun {
+		w.out.Secret = secret
+	}
+	return w.change(ChangeKindTokenRotated, g, u, before, imageOfToken(t))
 }
 
 // withinOwnScopes keeps a token from getting hold of one that may do more.
@@ -241,36 +250,44 @@ func (w *write) withinOwnScopes(t *db.Token) error {
 // RevokeToken ends a token, at once and for good. Revoking it again changes nothing.
 // Codes: NOT_FOUND, FORBIDDEN.
 func (s *Service) RevokeToken(ctx context.Context, by Caller, in RevokeTokenInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		t, g, u, err := w.lockToken(in.Token)
-		if err != nil {
-			return err
-		}
-		return w.revoke(t, g, u)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in RevokeTokenInput) check(Caller) error { return nil }
+
+func (in RevokeTokenInput) run(w *write) error {
+	t, g, u, err := w.lockToken(in.Token)
+	if err != nil {
+		return err
+	}
+	return w.revoke(t, g, u)
 }
 
 // RevokeGroupToken ends the token of that number if it is one of the group's; any other number changes nothing.
 // Codes: NOT_FOUND (the group), FORBIDDEN.
 func (s *Service) RevokeGroupToken(ctx context.Context, by Caller, in RevokeGroupTokenInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		g, err := w.lockGroup(in.Group, OperationTokensEdit, nil)
-		if err != nil {
-			return err
-		}
-		w.out.group = nil
-		its := db.And(db.TokenGroup.Eq(g.ID.String()), db.TokenNumber.Eq(int64(number(in.Number))))
-		found, err := w.kinds.token.find(w.ctx, w.reader, its, Selection{})
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		t, ok, err := w.store.LockToken(w.ctx, found[0].UUID)
-		if err != nil || !ok {
-			return err
-		}
-		w.out.token = &t.ID
-		return w.revoke(&t, g, nil)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in RevokeGroupTokenInput) check(Caller) error { return nil }
+
+func (in RevokeGroupTokenInput) run(w *write) error {
+	g, err := w.lockGroup(in.Group, OperationTokensEdit, nil)
+	if err != nil {
+		return err
+	}
+	w.out.group = nil
+	its := db.And(db.TokenGroup.Eq(g.ID.String()), db.TokenNumber.Eq(int64(number(in.Number))))
+	found, err := w.kinds.token.find(w.ctx, w.reader, its, Selection{})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	t, ok, err := w.store.LockToken(w.ctx, found[0].UUID)
+	if err != nil || !ok {
+		return err
+	}
+	w.out.token = &t.ID
+	return w.revoke(&t, g, nil)
 }
 
 // revoke ends a locked token, unless it was before.

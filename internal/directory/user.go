@@ -43,24 +43,32 @@ func (w *write) insertUsers(us []db.User) error {
 // CreateUser makes a user. Roles are an ADMINISTRATOR's to give.
 // Codes: FORBIDDEN, CONFLICT (username or externalId taken).
 func (s *Service) CreateUser(ctx context.Context, by Caller, in CreateUserInput, sel Selection) (*Payload, error) {
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in CreateUserInput) check(by Caller) error {
 	if err := may(by, OperationUsersEdit); err != nil {
-		return nil, err
+		return err
 	}
-	u := db.User{ID: newID(), Username: in.Username, Email: deref(in.Email), FullName: deref(in.FullName), ExternalID: in.ExternalID, Roles: roleNames(in.Roles)}
-	if err := firstOf(validUser(&u), mayGiveRoles(by, nil, u.Roles)); err != nil {
-		return nil, err
+	u := in.user()
+	return firstOf(validUser(&u), mayGiveRoles(by, nil, u.Roles))
+}
+
+func (in CreateUserInput) user() db.User {
+	return db.User{ID: newID(), Username: in.Username, Email: deref(in.Email), FullName: deref(in.FullName), ExternalID: in.ExternalID, Roles: roleNames(in.Roles)}
+}
+
+func (in CreateUserInput) run(w *write) error {
+	u := in.user()
+	if err := w.insertUsers([]db.User{u}); err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		if err := w.insertUsers([]db.User{u}); err != nil {
-			return err
-		}
-		if len(w.out.changes) == 0 {
-			taken := constraints["users_username_unique"]
-			return &taken
-		}
-		w.out.user = &u.ID
-		return nil
-	})
+	if len(w.out.changes) == 0 {
+		taken := constraints["users_username_unique"]
+		return &taken
+	}
+	w.out.user = &u.ID
+	return nil
 }
 
 func validUser(u *db.User) error {
@@ -96,36 +104,37 @@ func mayGiveRoles(by Caller, before, after []string) error {
 // UpdateUser changes what is given of a user: a field left out stays, null clears. An ADMINISTRATOR is changed by another alone.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT.
 func (s *Service) UpdateUser(ctx context.Context, by Caller, in UpdateUserInput, sel Selection) (*Payload, error) {
-	if err := kept("input.username", in.Username); err != nil {
-		return nil, err
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in UpdateUserInput) check(Caller) error { return kept("input.username", in.Username) }
+
+func (in UpdateUserInput) run(w *write) error {
+	u, err := w.lockUser(in.User)
+	if err != nil {
+		return err
 	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		u, err := w.lockUser(in.User)
-		if err != nil {
-			return err
-		}
-		before := *u
-		put(&u.Username, in.Username, u.Username)
-		put(&u.Email, in.Email, "")
-		put(&u.FullName, in.FullName, "")
-		if in.ExternalID.Set {
-			u.ExternalID = in.ExternalID.Value
-		}
-		if in.Roles.Set {
-			u.Roles = roleNames(deref(in.Roles.Value))
-		}
-		if err := firstOf(validUser(u), mayGiveRoles(by, before.Roles, u.Roles)); err != nil {
-			return err
-		}
-		w.out.user = &u.ID
-		if sameUser(&before, u) {
-			return nil
-		}
-		if err := w.store.UpdateUser(w.ctx, u); err != nil {
-			return err
-		}
-		return w.change(ChangeKindUserUpdated, nil, u, imageOfUser(&before), imageOfUser(u))
-	})
+	before := *u
+	put(&u.Username, in.Username, u.Username)
+	put(&u.Email, in.Email, "")
+	put(&u.FullName, in.FullName, "")
+	if in.ExternalID.Set {
+		u.ExternalID = in.ExternalID.Value
+	}
+	if in.Roles.Set {
+		u.Roles = roleNames(deref(in.Roles.Value))
+	}
+	if err := firstOf(validUser(u), mayGiveRoles(w.by, before.Roles, u.Roles)); err != nil {
+		return err
+	}
+	w.out.user = &u.ID
+	if sameUser(&before, u) {
+		return nil
+	}
+	if err := w.store.UpdateUser(w.ctx, u); err != nil {
+		return err
+	}
+	return w.change(ChangeKindUserUpdated, nil, u, imageOfUser(&before), imageOfUser(u))
 }
 
 func sameUser(a, b *db.User) bool {
@@ -164,46 +173,50 @@ func (w *write) lockUser(ref UserRef) (*db.User, error) {
 // DeleteUser deletes a user with its memberships, adminships and tokens. Each membership and adminship that ends is a change.
 // Codes: NOT_FOUND, FORBIDDEN, LAST_ADMIN (a group would be left without an admin).
 func (s *Service) DeleteUser(ctx context.Context, by Caller, in DeleteUserInput, sel Selection) (*Payload, error) {
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error {
-		// Groups before the user, as everywhere else; which groups is looked at again under the locks.
-		if err := may(by, OperationUsersEdit); err != nil {
-			return err
-		}
-		found, err := w.findUser(w.ctx, "input.user", in.User)
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			return notFound("input.user", "There is no such user.")
-		}
-		member, admin, err := w.store.GroupsOf(w.ctx, found.ID)
-		if err != nil {
-			return err
-		}
-		if err := w.store.TakeTurns(w.ctx, slices.Concat(member, admin, []uuid.UUID{found.ID})); err != nil {
-			return err
-		}
-		gs, err := w.lockGroups(append(member, admin...))
-		if err != nil {
-			return err
-		}
-		u, err := w.lockUser(UserByUUID(found.ID))
-		if err != nil {
-			return err
-		}
-		if err := w.sameGroups(u, gs); err != nil {
-			return err
-		}
-		if err := w.leaveAll(u, gs); err != nil {
-			return err
-		}
-		if err := w.store.DeleteUser(w.ctx, u.ID); err != nil {
-			return err
-		}
-		id := typeID(userPrefix, u.ID)
-		w.out.DeletedID = &id
-		return w.change(ChangeKindUserDeleted, nil, u, imageOfUser(u), nil)
-	})
+	return s.do(ctx, by, in.DryRun, in, sel)
+}
+
+func (in DeleteUserInput) check(Caller) error { return nil }
+
+func (in DeleteUserInput) run(w *write) error {
+	// Groups before the user, as everywhere else; which groups is looked at again under the locks.
+	if err := may(w.by, OperationUsersEdit); err != nil {
+		return err
+	}
+	found, err := w.findUser(w.ctx, "input.user", in.User)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return notFound("input.user", "There is no such user.")
+	}
+	member, admin, err := w.store.GroupsOf(w.ctx, found.ID)
+	if err != nil {
+		return err
+	}
+	if err := w.store.TakeTurns(w.ctx, slices.Concat(member, admin, []uuid.UUID{found.ID})); err != nil {
+		return err
+	}
+	gs, err := w.lockGroups(append(member, admin...))
+	if err != nil {
+		return err
+	}
+	u, err := w.lockUser(UserByUUID(found.ID))
+	if err != nil {
+		return err
+	}
+	if err := w.sameGroups(u, gs); err != nil {
+		return err
+	}
+	if err := w.leaveAll(u, gs); err != nil {
+		return err
+	}
+	if err := w.store.DeleteUser(w.ctx, u.ID); err != nil {
+		return err
+	}
+	id := typeID(userPrefix, u.ID)
+	w.out.DeletedID = &id
+	return w.change(ChangeKindUserDeleted, nil, u, imageOfUser(u), nil)
 }
 
 // sameGroups makes sure that a locked user joined no other group before it was locked: its rows there would go without the
@@ -271,11 +284,13 @@ func (w *write) leaveAll(u *db.User, gs []*db.Group) error {
 // edit the members of every group that the user joins or leaves.
 // Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
 func (s *Service) SetUserGroups(ctx context.Context, by Caller, in SetUserGroupsInput, sel Selection) (*Payload, error) {
-	if err := validBulk("input.groups", len(in.Groups), true); err != nil {
-		return nil, err
-	}
-	return s.write(ctx, by, in.DryRun, sel, func(w *write) error { return w.setUserGroups(in) })
+	return s.do(ctx, by, in.DryRun, in, sel)
 }
+
+func (in SetUserGroupsInput) check(Caller) error {
+	return validBulk("input.groups", len(in.Groups), true)
+}
+func (in SetUserGroupsInput) run(w *write) error { return w.setUserGroups(in) }
 
 func (w *write) setUserGroups(in SetUserGroupsInput) error {
 	if d := decide(w.by, OperationMembersEdit, nil); w.by.Via == DoorEntrust && !d.Allowed {

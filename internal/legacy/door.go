@@ -60,6 +60,7 @@ type Request struct {
 	Base string // scheme, host and door prefix, for the absolute links that some answers carry
 	vars map[string]string
 	body []byte
+	key  string // Idempotency-Key; "" for none
 }
 
 // Var is a variable of the route's pattern, decoded.
@@ -277,6 +278,9 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 		}
 	}
 	if err := r.read(route); err != nil {
+		return err
+	}
+	if err := r.keyed(); err != nil {
 		return err
 	}
 	return m.handle(w, r, route, secret)

@@ -14,13 +14,9 @@ func (d *door) create(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.dir.CreateGroup(r.Context(), r.By, directory.CreateGroupInput{
+	return legacy.Write(w, r, d.dir.CreateGroup, directory.CreateGroupInput{
 		Name: in.name, Handle: in.id, Tags: in.tagList(), Members: in.users, Admins: in.admins, OnUnknownUser: directory.OnUnknownUserCreate,
-	}, answer)
-	if err != nil {
-		return err
-	}
-	return writeWritten(w, r, http.StatusCreated, p)
+	}, answer, writeWritten(http.StatusCreated))
 }
 
 // get is GET /v1/groups/{groupId}.
@@ -53,14 +49,10 @@ func (d *door) update(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.dir.ReplaceGroup(r.Context(), r.By, directory.ReplaceGroupInput{
+	return legacy.Write(w, r, d.dir.ReplaceGroup, directory.ReplaceGroupInput{
 		UpdateGroupInput: directory.UpdateGroupInput{Group: ref, Name: directory.Some(in.name), Tags: in.tags},
 		Members:          in.users, Admins: in.admins, OnUnknownUser: directory.OnUnknownUserCreate, UnmodifiedSince: since,
-	}, answer)
-	if err != nil {
-		return err
-	}
-	return writeWritten(w, r, http.StatusOK, p)
+	}, answer, writeWritten(http.StatusOK))
 }
 
 // remove is DELETE /v1/groups/{groupId}: 204 without a body.
@@ -69,9 +61,10 @@ func (d *door) remove(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.dir.DeleteGroup(r.Context(), r.By, directory.DeleteGroupInput{Group: ref}, directory.Selection{}); err != nil {
-		return err
-	}
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref}, directory.Selection{}, noContent)
+}
+
+func noContent(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -92,10 +85,13 @@ func groupRef(r *legacy.Request) (directory.GroupRef, error) {
 	return directory.GroupByHandle(id), f.err()
 }
 
-func writeWritten(w http.ResponseWriter, r *legacy.Request, status int, p *directory.Payload) error {
-	g, err := directory.Linked[*directory.Group](p, "group")
-	if err != nil {
-		return err
+// writeWritten answers the group that was written.
+func writeWritten(status int) func(http.ResponseWriter, *legacy.Request, *directory.Payload) error {
+	return func(w http.ResponseWriter, r *legacy.Request, p *directory.Payload) error {
+		g, err := directory.Linked[*directory.Group](p, "group")
+		if err != nil {
+			return err
+		}
+		return writeGroup(w, r, status, g)
 	}
-	return writeGroup(w, r, status, g)
 }

@@ -132,7 +132,7 @@ func write(w http.ResponseWriter, status int, v any) error {
 }
 
 // done answers without a body, but with its type, as CDS did (§1).
-func done(w http.ResponseWriter) error {
+func done(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
 	took(w)
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(http.StatusNoContent)

@@ -61,6 +61,7 @@ var table = []row{
 	{directory.NotFound, "input.members", "", notFound},
 	{directory.NotFound, "input.admins", "", notFound},
 	{directory.NotFound, "", "", noGroup},
+	{directory.Conflict, directory.OnceField, "", wrongRequest},
 	{directory.Conflict, "", "", groupExists},
 	{directory.LastAdmin, "input.admins", "", needAdmin},
 	{directory.LastAdmin, "", "", lastAdmin},

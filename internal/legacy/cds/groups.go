@@ -59,13 +59,15 @@ func stream(w http.ResponseWriter, nullIfNone bool, walk func(each func(*directo
 var selected = directory.Want(directory.Link{Key: "group", Field: "group", Select: groupRef})
 
 // echo answers a body back, with the number of the group that it became: nothing else of it is read again (§4.3, §4.5).
-func echo(w http.ResponseWriter, status int, g Group, p *directory.Payload) error {
-	made, err := directory.Linked[*directory.Group](p, "group")
-	if err != nil {
-		return err
+func echo(status int, g Group) func(http.ResponseWriter, *legacy.Request, *directory.Payload) error {
+	return func(w http.ResponseWriter, _ *legacy.Request, p *directory.Payload) error {
+		made, err := directory.Linked[*directory.Group](p, "group")
+		if err != nil {
+			return err
+		}
+		g.ID = int64(made.Number)
+		return write(w, status, g)
 	}
-	g.ID = int64(made.Number)
-	return write(w, status, g)
 }
 
 // addGroup makes a group with the caller as its admin; of the body, the name is all that counts (§4.3).
@@ -74,11 +76,7 @@ func (d *door) addGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeJSON(r, &g); err != nil {
 		return err
 	}
-	p, err := d.dir.CreateGroup(r.Context(), r.By, directory.CreateGroupInput{Name: g.Name}, selected)
-	if err != nil {
-		return err
-	}
-	return echo(w, http.StatusCreated, g, p)
+	return legacy.Write(w, r, d.dir.CreateGroup, directory.CreateGroupInput{Name: g.Name}, selected, echo(http.StatusCreated, g))
 }
 
 // getGroup reads a group with its people (§4.4).
@@ -100,14 +98,10 @@ func (d *door) updateGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return d.unless(r, directory.OperationGroupUpdate, err)
 	}
-	p, err := d.dir.ReplaceGroup(r.Context(), r.By, directory.ReplaceGroupInput{
+	return legacy.Write(w, r, d.dir.ReplaceGroup, directory.ReplaceGroupInput{
 		UpdateGroupInput: directory.UpdateGroupInput{Group: named(r), Name: directory.Some(g.Name)},
 		Members:          usersOf(g.Users), Admins: usersOf(g.Admins), Distinct: true,
-	}, selected)
-	if err != nil {
-		return err
-	}
-	return echo(w, http.StatusOK, g, p)
+	}, selected, echo(http.StatusOK, g))
 }
 
 // decodeGroup reads the body of an update, which has to name an admin.
@@ -122,8 +116,5 @@ func decodeGroup(r *legacy.Request) (Group, error) {
 
 // deleteGroup deletes a group with all that is its (§4.6).
 func (d *door) deleteGroup(w http.ResponseWriter, r *legacy.Request) error {
-	if _, err := d.dir.DeleteGroup(r.Context(), r.By, directory.DeleteGroupInput{Group: named(r)}, directory.Selection{}); err != nil {
-		return err
-	}
-	return done(w)
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: named(r)}, directory.Selection{}, done)
 }

@@ -13,13 +13,8 @@ func (d *door) addUserInGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeJSON(r, &names); err != nil {
 		return d.unless(r, directory.OperationMembersEdit, err)
 	}
-	_, err := d.dir.AddMembers(r.Context(), r.By, directory.AddMembersInput{
-		Group: named(r), Users: namesOf(names), MayBeEmpty: true, AdminsAreIn: true,
-	}, directory.Selection{})
-	if err != nil {
-		return err
-	}
-	return done(w)
+	in := directory.AddMembersInput{Group: named(r), Users: namesOf(names), MayBeEmpty: true, AdminsAreIn: true}
+	return legacy.Write(w, r, d.dir.AddMembers, in, directory.Selection{}, done)
 }
 
 // user is the user of the path, as the list that the directory takes.
@@ -28,26 +23,17 @@ func user(r *legacy.Request) []*directory.UserRef { return namesOf([]string{r.Va
 // removeUserFromGroup takes a user out of a group, an admin as well as a member (§4.11).
 func (d *door) removeUserFromGroup(w http.ResponseWriter, r *legacy.Request) error {
 	in := directory.RemoveMembersInput{Group: named(r), Users: user(r), MembersOnly: true}
-	if _, err := d.dir.RemoveMembers(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
-	return done(w)
+	return legacy.Write(w, r, d.dir.RemoveMembers, in, directory.Selection{}, done)
 }
 
 // setUserGroupAdmin makes a user of the group its admin; a body is not looked at (§4.12).
 func (d *door) setUserGroupAdmin(w http.ResponseWriter, r *legacy.Request) error {
 	in := directory.AddAdminsInput{Group: named(r), Users: user(r), MembersOnly: true}
-	if _, err := d.dir.AddAdmins(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
-	return done(w)
+	return legacy.Write(w, r, d.dir.AddAdmins, in, directory.Selection{}, done)
 }
 
 // removeUserGroupAdmin makes an admin an ordinary member; who is none stays what he is (§4.13).
 func (d *door) removeUserGroupAdmin(w http.ResponseWriter, r *legacy.Request) error {
 	in := directory.RemoveAdminsInput{Group: named(r), Users: user(r)}
-	if _, err := d.dir.RemoveAdmins(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
-	return done(w)
+	return legacy.Write(w, r, d.dir.RemoveAdmins, in, directory.Selection{}, done)
 }

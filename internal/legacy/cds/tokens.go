@@ -35,10 +35,11 @@ func (d *door) generateToken(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return d.unless(r, directory.OperationTokensEdit, err)
 	}
-	p, err := d.dir.CreateToken(r.Context(), r.By, in, made)
-	if err != nil {
-		return err
-	}
+	return legacy.Write(w, r, d.dir.CreateToken, in, made, writeMade)
+}
+
+// writeMade answers a new token with its secret.
+func writeMade(w http.ResponseWriter, _ *legacy.Request, p *directory.Payload) error {
 	t, err := directory.Linked[*directory.Token](p, "token")
 	if err != nil {
 		return err
@@ -75,8 +76,7 @@ func (d *door) deleteToken(w http.ResponseWriter, r *legacy.Request) error {
 		return d.unless(r, directory.OperationTokensEdit, err)
 	}
 	in := directory.RevokeGroupTokenInput{Group: named(r), Number: n}
-	if _, err := d.dir.RevokeGroupToken(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, nil)
+	return legacy.Write(w, r, d.dir.RevokeGroupToken, in, directory.Selection{}, func(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
+		return write(w, http.StatusOK, nil)
+	})
 }

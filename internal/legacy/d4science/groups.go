@@ -31,11 +31,7 @@ func (d *door) create(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.dir.CreateGroup(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
-	writeText(w, in.Name)
-	return nil
+	return legacy.Write(w, r, d.dir.CreateGroup, in, directory.Selection{}, writeText(in.Name))
 }
 
 // groupInput reads the fields of a new group (facts, operation 2). Only group must be there: the old API had no other.
@@ -83,15 +79,14 @@ func useDefaultStorage(form url.Values) (*bool, error) {
 
 // remove is DELETE /groups/{group}: 200 with the name, as it stood in the path.
 func (d *door) remove(w http.ResponseWriter, r *legacy.Request) error {
-	if _, err := d.dir.DeleteGroup(r.Context(), r.By, directory.DeleteGroupInput{Group: group(r)}, directory.Selection{}); err != nil {
-		return err
-	}
-	writeText(w, r.Var("group"))
-	return nil
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: group(r)}, directory.Selection{}, writeText(r.Var("group")))
 }
 
 // writeText writes a string as JAX-RS does under text/plain: its bytes, without quotes.
-func writeText(w http.ResponseWriter, text string) {
-	w.Header().Set("Content-Type", "text/plain")
-	_, _ = w.Write([]byte(text)) // the client is gone; there is nobody to tell
+func writeText(text string) func(http.ResponseWriter, *legacy.Request, *directory.Payload) error {
+	return func(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write([]byte(text)) // the client is gone; there is nobody to tell
+		return nil
+	}
 }

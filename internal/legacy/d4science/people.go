@@ -32,20 +32,14 @@ func (d *door) addUser(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.dir.AddMembers(r.Context(), r.By, directory.AddMembersInput{Group: group(r), Users: u, AdminsAreIn: true}, directory.Selection{})
-	if err != nil {
-		return err
-	}
-	return writeBool(w, p.Outcomes[0].Result == directory.MemberResultAdded)
+	in := directory.AddMembersInput{Group: group(r), Users: u, AdminsAreIn: true}
+	return legacy.Write(w, r, d.dir.AddMembers, in, directory.Selection{}, writeWhether(directory.MemberResultAdded))
 }
 
 // removeUser is DELETE /groups/{groupId}/users/{userId}: whether the user was in the group.
 func (d *door) removeUser(w http.ResponseWriter, r *legacy.Request) error {
-	p, err := d.dir.RemoveMembers(r.Context(), r.By, directory.RemoveMembersInput{Group: group(r), Users: pathUser(r)}, directory.Selection{})
-	if err != nil {
-		return err
-	}
-	return writeBool(w, p.Outcomes[0].Result == directory.MemberResultRemoved)
+	in := directory.RemoveMembersInput{Group: group(r), Users: pathUser(r)}
+	return legacy.Write(w, r, d.dir.RemoveMembers, in, directory.Selection{}, writeWhether(directory.MemberResultRemoved))
 }
 
 // addAdmin is PUT /groups/{id}/admins: 204, also if the user is an admin already.
@@ -54,19 +48,16 @@ func (d *door) addAdmin(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.dir.AddAdmins(r.Context(), r.By, directory.AddAdminsInput{Group: group(r), Users: u}, directory.Selection{}); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return legacy.Write(w, r, d.dir.AddAdmins, directory.AddAdminsInput{Group: group(r), Users: u}, directory.Selection{}, noContent)
 }
 
 // removeAdmin is DELETE /groups/{id}/admins/{userId}: 204; the user stays in the group.
 func (d *door) removeAdmin(w http.ResponseWriter, r *legacy.Request) error {
 	in := directory.RemoveAdminsInput{Group: group(r), Users: pathUser(r), AdminsOnly: true}
-	if _, err := d.dir.RemoveAdmins(r.Context(), r.By, in, directory.Selection{}); err != nil {
-		return err
-	}
+	return legacy.Write(w, r, d.dir.RemoveAdmins, in, directory.Selection{}, noContent)
+}
+
+func noContent(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -141,6 +132,9 @@ func usernames[T any](c *directory.Connection[T], err error) ([]string, error) {
 	return names, nil
 }
 
-func writeBool(w http.ResponseWriter, yes bool) error {
-	return legacy.WriteJSON(w, http.StatusOK, "application/json", yes)
+// writeWhether writes whether that became of the one user of a write.
+func writeWhether(result directory.MemberResult) func(http.ResponseWriter, *legacy.Request, *directory.Payload) error {
+	return func(w http.ResponseWriter, _ *legacy.Request, p *directory.Payload) error {
+		return legacy.WriteJSON(w, http.StatusOK, "application/json", p.Outcomes[0].Result == result)
+	}
 }

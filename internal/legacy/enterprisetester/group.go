@@ -32,10 +32,9 @@ func (d door) updateGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
-	p, err := d.dir.UpdateGroup(r.Context(), r.By, directory.UpdateGroupInput{
+	return legacy.Write(w, r, d.dir.UpdateGroup, directory.UpdateGroupInput{
 		Group: ref, Name: directory.Some(in.Name), Description: directory.Optional[string]{Set: true, Value: in.Description},
-	}, written)
-	return answerWritten(w, r, p, err)
+	}, written, answerWritten)
 }
 
 // deleteGroup deletes a group: 200, a content type, and nothing of it ("DELETE /api/group/{id}").
@@ -44,18 +43,16 @@ func (d door) deleteGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.dir.DeleteGroup(r.Context(), r.By, directory.DeleteGroupInput{Group: ref}, directory.Selection{}); err != nil {
-		return err
-	}
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref}, directory.Selection{}, answerEmpty)
+}
+
+func answerEmpty(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
-func answerWritten(w http.ResponseWriter, r *legacy.Request, p *directory.Payload, err error) error {
-	if err != nil {
-		return err
-	}
+func answerWritten(w http.ResponseWriter, r *legacy.Request, p *directory.Payload) error {
 	g, err := directory.Linked[*directory.Group](p, "group")
 	return answerGroup(w, r, g, expansion{}, err)
 }

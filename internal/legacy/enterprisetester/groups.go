@@ -46,8 +46,7 @@ func (d door) createGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
-	p, err := d.dir.CreateGroup(r.Context(), r.By, directory.CreateGroupInput{
+	return legacy.Write(w, r, d.dir.CreateGroup, directory.CreateGroupInput{
 		Name: in.Name, Description: in.Description, Admins: []*directory.UserRef{}, // the system has no group admins: none is one
-	}, written)
-	return answerWritten(w, r, p, err)
+	}, written, answerWritten)
 }

@@ -52,11 +52,10 @@ func (d door) setGroupMembers(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := d.dir.SetMembers(r.Context(), r.By, directory.SetMembersInput{Group: ref, Members: users}, membersAfter(q, part))
-	if err != nil {
-		return err
-	}
-	return answerMembers(w, r, p, q)
+	set := directory.SetMembersInput{Group: ref, Members: users}
+	return legacy.Write(w, r, d.dir.SetMembers, set, membersAfter(q, part), func(w http.ResponseWriter, r *legacy.Request, p *directory.Payload) error {
+		return answerMembers(w, r, p, q)
+	})
 }
 
 // membersAfter is what a write reads of the members: all that the filter lets through, since there are no more than were sent.

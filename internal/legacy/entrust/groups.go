@@ -16,8 +16,7 @@ func (d door) createGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
-	p, err := d.dir.CreateGroup(r.Context(), r.By, in.create(), written)
-	return answerWritten(w, p, err)
+	return legacy.Write(w, r, d.dir.CreateGroup, in.create(), written, answerWritten)
 }
 
 // updateGroup changes what is given of a group (§3).
@@ -30,14 +29,10 @@ func (d door) updateGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
-	p, err := d.dir.UpdateGroup(r.Context(), r.By, in.update(ref), written)
-	return answerWritten(w, p, err)
+	return legacy.Write(w, r, d.dir.UpdateGroup, in.update(ref), written, answerWritten)
 }
 
-func answerWritten(w http.ResponseWriter, p *directory.Payload, err error) error {
-	if err != nil {
-		return err
-	}
+func answerWritten(w http.ResponseWriter, _ *legacy.Request, p *directory.Payload) error {
 	g, err := directory.Linked[*directory.Group](p, "group")
 	return answerGroup(w, g, err)
 }
@@ -48,8 +43,7 @@ func (d door) deleteGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.dir.DeleteGroup(r.Context(), r.By, directory.DeleteGroupInput{Group: ref}, directory.Selection{})
-	return answerEmpty(w, err)
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref}, directory.Selection{}, answerEmpty)
 }
 
 // group answers the group of a UUID (§3).
@@ -106,10 +100,7 @@ func answerGroup(w http.ResponseWriter, g *directory.Group, err error) error {
 }
 
 // answerEmpty answers 200 without a body, as the operations do that return nothing (§3).
-func answerEmpty(w http.ResponseWriter, err error) error {
-	if err != nil {
-		return err
-	}
+func answerEmpty(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -23,8 +23,7 @@ func (d door) setUserGroups(w http.ResponseWriter, r *legacy.Request) error {
 		return err
 	}
 	in := directory.SetUserGroupsInput{User: directory.UserByUUID(user), Groups: groups}
-	_, err = d.dir.SetUserGroups(r.Context(), r.By, in, directory.Selection{})
-	return answerEmpty(w, err)
+	return legacy.Write(w, r, d.dir.SetUserGroups, in, directory.Selection{}, answerEmpty)
 }
 
 func groupRefs(ids []string) ([]*directory.GroupRef, error) {
