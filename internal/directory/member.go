@@ -16,6 +16,7 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 	if err := firstOf(validBulk("input.users", len(in.Users), in.MayBeEmpty), validExpiry("input.expiresAt", in.ExpiresAt)); err != nil {
 		return nil, err
 	}
+	in.ExpiresAt = microsecond(in.ExpiresAt)
 	if p, ok, err := s.addOne(ctx, by, in, sel); ok || err != nil {
 		return p, err
 	}
@@ -73,6 +74,15 @@ func validExpiry(field string, t *time.Time) error {
 		return invalid(field, "This time is over.")
 	}
 	return nil
+}
+
+// microsecond is a time as Postgres keeps it: what the change log and the answer tell is what the row says.
+func microsecond(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	kept := t.Truncate(time.Microsecond)
+	return &kept
 }
 
 // outcomes tells what became of each user named: yes for those that the write changed, no for the others.
