@@ -132,7 +132,7 @@ type beam struct {
 
 func newBeam(t *testing.T, url string) *beam {
 	t.Helper()
-	d, err := sql.Open("pg", url)
+	d, err := sql.Open("pg", url+"&read_timeout=180s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func begin(t *testing.T, url string, env ...string) *program {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		if t.Failed() {
-			t.Logf("the server printed:\n%.20000s", p.output)
+			t.Logf("the server printed, at last:\n%s", p.output.tail())
 		}
 	})
 	return p
@@ -282,4 +282,10 @@ func (o *output) String() string {
 func database(t *testing.T) string {
 	t.Helper()
 	return rostertest.URL(t)
+}
+
+// tail is the end of what was printed.
+func (o *output) tail() string {
+	text := o.String()
+	return text[max(0, len(text)-4000):]
 }
