@@ -19,7 +19,7 @@ PAGE := $(PAGE_DIR)/dist/index.html
 PAGE_SOURCES := $(shell find $(PAGE_DIR)/src -type f) \
 	$(addprefix $(PAGE_DIR)/,index.html package.json package-lock.json tsconfig.json vite.config.js)
 
-.PHONY: help run test fuzz audit soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
+.PHONY: help run test faults fuzz audit soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
 	check-bench
 .DEFAULT_GOAL := help
 
@@ -31,6 +31,9 @@ run: playground ## start the server with a Postgres of its own; ARGS="-addr :900
 
 test: ## run all tests but the browser's
 	go test $(RACE) -shuffle=on ./...
+
+faults: ## kill and starve what Roster stands on, under load, and print the ledger of each fault; as root, for a disk that fills
+	go test -tags faults -count=1 -parallel 3 -timeout 20m -v ./internal/faults
 
 soak: ## follow the feed of changes under load for minutes, and print what came and how late; ARGS="-soak 10s" passes flags
 	go test -tags soak -count=1 -run '^TestSoak' -v ./internal/directory -args $(ARGS)
@@ -68,6 +71,7 @@ check-format:
 check-vet:
 	go vet ./...
 	go vet -tags browser ./graph/playground
+	go vet -tags faults ./internal/faults
 
 check-bench:
 	@cd bench && files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }

@@ -10,6 +10,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -92,13 +93,31 @@ func (s *Store) InTx(ctx context.Context, commit bool, fn func(tx *Store) error)
 	}
 }
 
+// runTx takes a connection on which a transaction can begin. After a restart of Postgres all idle ones are dead, and of each only BEGIN
+// finds out; it does nothing, so it is safe to begin on the next one, until they have all been tried and one is new.
 func (s *Store) runTx(ctx context.Context, commit bool, fn func(tx *Store) error) error {
+	for n := s.pool.Stats().MaxOpenConnections; ; n-- {
+		began, err := s.tryTx(ctx, commit, fn)
+		if began || n == 0 || !wasDead(err) {
+			return err
+		}
+	}
+}
+
+// wasDead reports whether a connection had ended before: in silence, or with Postgres's last word that it was shut down.
+func wasDead(err error) bool {
+	var e *Error
+	return errors.Is(err, driver.ErrBadConn) || errors.As(err, &e) && (e.State == "57P01" || e.State == "57P02")
+}
+
+func (s *Store) tryTx(ctx context.Context, commit bool, fn func(tx *Store) error) (began bool, err error) {
 	conn, err := s.pool.Conn(ctx)
 	if err != nil {
-		return translate(err)
+		return false, translate(err)
 	}
 	defer conn.Close()
 	err = conn.RunInTx(ctx, nil, func(_ context.Context, t bun.Tx) error {
+		began = true
 		err := fn(&Store{pool: s.pool, conn: conn.Conn, tx: t.Tx, asOf: s.asOf, on: s.on})
 		if err == nil && !commit {
 			return errRollback
@@ -106,9 +125,9 @@ func (s *Store) runTx(ctx context.Context, commit bool, fn func(tx *Store) error
 		return err
 	})
 	if errors.Is(err, errRollback) {
-		return nil
+		return began, nil
 	}
-	return translate(err)
+	return began, translate(err)
 }
 
 // rawConn is database/sql below Bun: statements with $n arguments pass through it as they are, and the driver wrapper

@@ -187,7 +187,7 @@ func (s *Store) RevokeToken(ctx context.Context, t *Token) error {
 // FirstAdminTokens are the live tokens of the first administrator.
 func (s *Store) FirstAdminTokens(ctx context.Context) ([]Token, error) {
 	parts, err := Find(ctx, s, Tokens, List{
-		Columns: []string{"id", "user_id", "prefix"},
+		Columns: []string{"id", "user_id", "description", "prefix", "scopes", "expiration", "expires_at", "revoked_at"}, // all that the log keeps
 		Where:   And(Cond{text: "t.first_admin"}, TokenActive),
 	})
 	if err != nil {

@@ -260,3 +260,42 @@ func TestMigrateAtOnce(t *testing.T) {
 		t.Error(ok, err)
 	}
 }
+
+// TestTransactionsBeginOnDeadConnections: Postgres has ended every idle connection of the pool, all too young to be looked at before they
+// are used. No transaction fails for it.
+func TestTransactionsBeginOnDeadConnections(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Options{MaxConns: 8})
+	var conns []*sql.Conn
+	var pids []int
+	for range 8 {
+		c, err := s.pool.DB.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pid int
+		if err := c.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Raw(func(c any) error { c.(*safeConn).stale = time.Hour; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		conns, pids = append(conns, c), append(pids, pid)
+	}
+	killer := conns[0] // it ends the others, then itself
+	for _, pid := range append(pids[1:], pids[0]) {
+		_, _ = killer.ExecContext(t.Context(), "SELECT pg_terminate_backend($1::int, 60000)", pid)
+	}
+	for _, c := range conns[1:] {
+		_ = c.Close()
+	}
+	_ = killer.Close()
+	ran := 0
+	err := s.InTx(t.Context(), true, func(tx *Store) error {
+		ran++
+		return tx.exec(t.Context(), plus, 1)
+	})
+	if err != nil || ran != 1 || sum(t, s) != 1 {
+		t.Errorf("%v, after %d runs the sum is %d", err, ran, sum(t, s))
+	}
+}

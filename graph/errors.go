@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -61,6 +63,13 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 		auth.RecordDenial(ctx, log, callerOf(ctx), &directory.Error{Code: code, Message: out.Message, Denial: directory.Reason(err)})
 		out.Extensions["requestId"] = requestID
 		return out
+	}
+}
+
+// busy says when to try again, if a part of the answer is not there because the database was away or too slow.
+func busy(head http.Header, errs gqlerror.List) {
+	if slices.ContainsFunc(errs, func(e *gqlerror.Error) bool { return e.Extensions["code"] == directory.Unavailable }) {
+		head.Set("Retry-After", directory.RetryAfter)
 	}
 }
 

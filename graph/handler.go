@@ -172,6 +172,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusTooManyRequests
 	case directory.Internal:
 		status = http.StatusInternalServerError
+	case directory.Unavailable:
+		w.Header().Set("Retry-After", directory.RetryAfter)
 	}
 	refuseWith(w, r, status, e)
 }

@@ -72,6 +72,7 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		refuse(w, r, err)
 		return
 	}
+	busy(w.Header(), response.Errors)
 	send(w, cmp.Or(requestOf(ctx).status, http.StatusOK), media, response)
 }
 

@@ -68,6 +68,10 @@ func (e *Error) Unwrap() error { return e.Cause }
 // CodeOf is the code of an error; Internal for one that is not ours.
 func CodeOf(err error) Code { return AsError(err).Code }
 
+// RetryAfter is how many seconds to wait before a request that was UNAVAILABLE is sent again: the value of the header of that name (RFC
+// 9110 §10.2.3). Most of what makes it so, such as a lock or a server that starts anew, is over by then.
+const RetryAfter = "1"
+
 // AsError is err as an *Error; one that is not ours becomes Internal, or Unavailable if the database or the clock is to blame.
 func AsError(err error) *Error {
 	var e *Error

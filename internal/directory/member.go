@@ -28,6 +28,7 @@ func (in AddMembersInput) check(Caller) error {
 }
 
 func (in AddMembersInput) run(w *write) error {
+	in.ExpiresAt = microsecond(in.ExpiresAt)
 	g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
 	if err != nil {
 		return err
@@ -76,6 +77,15 @@ func validExpiry(field string, t *time.Time) error {
 		return invalid(field, "This time is over.")
 	}
 	return nil
+}
+
+// microsecond is a time as Postgres keeps it: what the change log and the answer tell is what the row says.
+func microsecond(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	kept := t.Truncate(time.Microsecond)
+	return &kept
 }
 
 // outcomes tells what became of each user named: yes for those that the write changed, no for the others.

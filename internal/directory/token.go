@@ -77,7 +77,7 @@ func (w *write) expiry(t *db.Token, e *TokenExpiration, at *time.Time) error {
 	if err := validExpiry("input.expiresAt", at); err != nil {
 		return err
 	}
-	t.ExpiresAt = at
+	t.ExpiresAt = microsecond(at)
 	if latest := w.latest(); at != nil && latest != nil && at.After(*latest) {
 		return invalid("input.expiresAt", "Tokens live for %s at most here: until %s.", w.s.life, latest.Format(time.RFC3339))
 	}

@@ -341,6 +341,9 @@ func (m *Mounted) fail(ctx context.Context, w *recorder, r *Request, err error) 
 	}
 	w.verify, w.refused = nil, nil // an error is about no one's rights any more
 	w.Header().Del("Content-Length")
+	if e.Code == directory.Unavailable {
+		w.Header().Set("Retry-After", directory.RetryAfter)
+	}
 	m.Fail(w, r, e)
 	return false
 }
