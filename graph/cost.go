@@ -197,10 +197,15 @@ func (m *measure) value(v *ast.Value, text int64) (points int64) {
 	return points
 }
 
-// weigh is value, of a variable.
+// weigh is value, of a variable. A value that stands for a list of itself alone comes as a list of its own type.
 func weigh(v any, text int64) (points int64) {
 	switch v := v.(type) {
 	case []any:
+		points = int64(len(v))
+		for _, e := range v {
+			points += weigh(e, text)
+		}
+	case []map[string]any:
 		points = int64(len(v))
 		for _, e := range v {
 			points += weigh(e, text)
@@ -219,7 +224,8 @@ func weigh(v any, text int64) (points int64) {
 // lookedFor are the fields of filters that look into texts.
 var lookedFor = map[string]bool{"search": true, "contains": true, "notContains": true, "startsWith": true, "endsWith": true}
 
-// page is the size of the page that a list's arguments ask for. One that is too large is the directory's to refuse.
+// page is the size of the page that a list's arguments ask for. One that is too large is the directory's to refuse, and one that is not
+// understood here costs the most.
 func (m *measure) page(args ast.ArgumentList) int64 {
 	for _, a := range args {
 		if a.Name != "first" && a.Name != "last" {
@@ -229,18 +235,24 @@ func (m *measure) page(args ast.ArgumentList) int64 {
 		if a.Value.Kind == ast.Variable {
 			size = m.vars[a.Value.Raw]
 		}
-		if n, ok := number(size); ok {
+		switch n, ok := number(size); {
+		case ok:
 			return min(max(n, 0), directory.MaxPage)
+		case size != nil && a.Value.Kind != ast.NullValue:
+			return directory.MaxPage
 		}
 	}
 	return directory.DefaultPage
 }
 
-// number is an integer, in whatever form a variable comes.
+// number is an integer, in whatever form a variable comes: a text of digits is one to gqlgen.
 func number(v any) (int64, bool) {
 	switch v := v.(type) {
 	case json.Number:
 		n, err := strconv.ParseInt(string(v), 10, 64)
+		return n, err == nil
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
 		return n, err == nil
 	case int64:
 		return v, true

@@ -224,6 +224,9 @@ func TestCost(t *testing.T) {
 		{`{ groups(first: 10) { nodes { name } pageInfo { endCursor } } }`, nil, "12"},
 		{`{ groups(last: 10) { edges { cursor node { name } } } }`, nil, "12"},
 		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, m{"n": 7}, "9"},
+		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, m{"n": "200"}, "202"}, // a text of digits is an Int
+		{`{ groups(first: null) { nodes { name } } }`, nil, "27"},
+		{`query($f: [GroupFilter!]) { groups(first: 1, filter: {and: $f}) { nodes { id } } }`, m{"f": m{"or": m{"name": m{"contains": "b"}}}}, "105"}, // lists of one, twice
 		{`query($n: Int = 8) { groups(first: $n) { nodes { name } } }`, nil, "10"},
 		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, nil, "27"},
 		{`{ groups(first: 0) { totalCount } }`, nil, "2002"},
