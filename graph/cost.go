@@ -69,7 +69,7 @@ func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) 
 	}
 	for _, s := range set {
 		if m.fields++; m.fields > m.Fields {
-			m.refuse("At most %d fields, fragments spread.", m.Fields)
+			m.refuse("%s", tooManyFields(m.Limits))
 		}
 		if m.refused != nil {
 			return 0
