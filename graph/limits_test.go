@@ -162,6 +162,28 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
+// TestValuesLimit fills a body with values, of which each takes more memory than bytes.
+func TestValuesLimit(t *testing.T) {
+	t.Parallel()
+	a := organised(t, db.Options{})
+	const beside = 3 // query, variables and the list itself
+	send := func(n int) (int, []byte) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL,
+			strings.NewReader(`{"query":"{__typename}","variables":{"v":[`+strings.Repeat("[],", n-beside-1)+`[]]}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		return a.do(t, req)
+	}
+	if status, body := send(500_000); status != http.StatusOK {
+		t.Errorf("within: %d %s", status, body)
+	}
+	if status, body := send(500_001); status != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), "LIMIT_EXCEEDED") {
+		t.Errorf("beyond: %d %s", status, body)
+	}
+}
+
 // costs sends an operation and answers what it cost, by the header and by the extensions, which have to agree.
 func (a *api) costs(t testing.TB, query string, variables any) string {
 	t.Helper()
