@@ -22,14 +22,14 @@ import (
 //   - an object that a mutation finds by itself, such as a member who goes: as often as there may be, if it leads to others
 //   - what a subscription tells of: as often as a page at most has it
 //   - a text to look for, and a totalCount: below
-//
-// Introspection costs nothing, up to a bound of its own.
+//   - a hundred objects and scalars of the schema: 1, up to a bound of their own
 const (
 	rootText, nestedText   = 100, 10   // in a list of everything, and in one below each object of another list
 	rootCount, nestedCount = 2_000, 10 // counting reads the whole list, however small the page
 	mostPoints             = 1 << 40   // where sums stop growing, so that they cannot overflow
 
-	mostIntrospected = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
+	introspectedPerPoint = 100
+	mostIntrospected     = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
 )
 
 // introspected says about how many entries a list of the schema has.
@@ -60,7 +60,8 @@ type scope struct {
 
 func (m *measure) operation(op *ast.OperationDefinition) int64 {
 	m.follows = op.Operation == ast.Subscription
-	return 1 + m.set(op.SelectionSet, 1, scope{root: true, size: 1})
+	points := m.set(op.SelectionSet, 1, scope{root: true, size: 1})
+	return 1 + points + m.introspects/introspectedPerPoint
 }
 
 func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) {
