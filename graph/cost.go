@@ -22,14 +22,14 @@ import (
 //   - an object that a mutation finds by itself, such as a member who goes: as often as there may be, if it leads to others
 //   - what a subscription tells of: as often as a page at most has it
 //   - a text to look for, and a totalCount: below
-//
-// Introspection costs nothing, up to a bound of its own.
+//   - a hundred objects and scalars of the schema: 1, up to a bound of their own
 const (
 	rootText, nestedText   = 100, 10   // in a list of everything, and in one below each object of another list
 	rootCount, nestedCount = 2_000, 10 // counting reads the whole list, however small the page
 	mostPoints             = 1 << 40   // where sums stop growing, so that they cannot overflow
 
-	mostIntrospected = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
+	introspectedPerPoint = 100
+	mostIntrospected     = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
 )
 
 // introspected says about how many entries a list of the schema has.
@@ -60,7 +60,8 @@ type scope struct {
 
 func (m *measure) operation(op *ast.OperationDefinition) int64 {
 	m.follows = op.Operation == ast.Subscription
-	return 1 + m.set(op.SelectionSet, 1, scope{root: true, size: 1})
+	points := m.set(op.SelectionSet, 1, scope{root: true, size: 1})
+	return 1 + points + m.introspects/introspectedPerPoint
 }
 
 func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) {
@@ -69,7 +70,7 @@ func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) 
 	}
 	for _, s := range set {
 		if m.fields++; m.fields > m.Fields {
-			m.refuse("At most %d fields, fragments spread.", m.Fields)
+			m.refuse("%s", tooManyFields(m.Limits))
 		}
 		if m.refused != nil {
 			return 0
@@ -197,10 +198,15 @@ func (m *measure) value(v *ast.Value, text int64) (points int64) {
 	return points
 }
 
-// weigh is value, of a variable.
+// weigh is value, of a variable. A value that stands for a list of itself alone comes as a list of its own type.
 func weigh(v any, text int64) (points int64) {
 	switch v := v.(type) {
 	case []any:
+		points = int64(len(v))
+		for _, e := range v {
+			points += weigh(e, text)
+		}
+	case []map[string]any:
 		points = int64(len(v))
 		for _, e := range v {
 			points += weigh(e, text)
@@ -219,7 +225,8 @@ func weigh(v any, text int64) (points int64) {
 // lookedFor are the fields of filters that look into texts.
 var lookedFor = map[string]bool{"search": true, "contains": true, "notContains": true, "startsWith": true, "endsWith": true}
 
-// page is the size of the page that a list's arguments ask for. One that is too large is the directory's to refuse.
+// page is the size of the page that a list's arguments ask for. One that is too large is the directory's to refuse, and one that is not
+// understood here costs the most.
 func (m *measure) page(args ast.ArgumentList) int64 {
 	for _, a := range args {
 		if a.Name != "first" && a.Name != "last" {
@@ -229,18 +236,24 @@ func (m *measure) page(args ast.ArgumentList) int64 {
 		if a.Value.Kind == ast.Variable {
 			size = m.vars[a.Value.Raw]
 		}
-		if n, ok := number(size); ok {
+		switch n, ok := number(size); {
+		case ok:
 			return min(max(n, 0), directory.MaxPage)
+		case size != nil && a.Value.Kind != ast.NullValue:
+			return directory.MaxPage
 		}
 	}
 	return directory.DefaultPage
 }
 
-// number is an integer, in whatever form a variable comes.
+// number is an integer, in whatever form a variable comes: a text of digits is one to gqlgen.
 func number(v any) (int64, bool) {
 	switch v := v.(type) {
 	case json.Number:
 		n, err := strconv.ParseInt(string(v), 10, 64)
+		return n, err == nil
+	case string:
+		n, err := strconv.ParseInt(v, 10, 64)
 		return n, err == nil
 	case int64:
 		return v, true

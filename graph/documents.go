@@ -56,6 +56,9 @@ func flaws(text string, l Limits) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
+	if selectionsOf(doc) > l.Fields {
+		return []string{tooManyFields(l)}
+	}
 	var out []string
 	for _, err := range validator.ValidateWithRules(parsedSchema, doc, rules.NewDefaultRules()) {
 		out = append(out, err.Error())
@@ -89,7 +92,9 @@ type documents struct {
 	named Documents
 	adHoc Audience // who may send documents that the operator has not named
 	sent  graphql.Cache[string]
-	bytes int // of a document
+
+	kept   *plans // documents that were found valid
+	limits Limits
 }
 
 func (*documents) ExtensionName() string                   { return "Documents" }
@@ -104,8 +109,8 @@ func (d *documents) MutateOperationParameters(ctx context.Context, p *graphql.Ra
 	}
 	text, named := d.named.find(id)
 	switch {
-	case len(p.Query) > d.bytes:
-		return coded(directory.LimitExceeded, fmt.Sprintf("A document has at most %d bytes.", d.bytes))
+	case len(p.Query) > d.limits.Document:
+		return coded(directory.LimitExceeded, fmt.Sprintf("A document has at most %d bytes.", d.limits.Document))
 	case named && p.Query != "" && p.Query != text:
 		return coded(directory.Invalid, "The document of this id is another one.")
 	case named:
@@ -116,13 +121,36 @@ func (d *documents) MutateOperationParameters(ctx context.Context, p *graphql.Ra
 	case requestOf(ctx).documentID != "":
 		return coded(directory.NotFound, "There is no document of this id.")
 	case p.Query != "" && !by.Known():
-		return nil // nobody may fill the cache
+		return d.crowded(ctx, p.Query) // nobody may fill the cache
 	}
 	err := (extension.AutomaticPersistedQuery{Cache: d.sent}).MutateOperationParameters(ctx, p)
 	if err != nil && err.Extensions == nil {
 		return coded(directory.Invalid, "The extension persistedQuery has version 1 and the SHA-256 of the query in hexadecimal.")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.crowded(ctx, p.Query)
+}
+
+// crowded refuses a document that selects more, as it is written, than an operation may, before it is validated: that compares all
+// fields of one name with each other, and is paid by nobody.
+func (d *documents) crowded(ctx context.Context, text string) *gqlerror.Error {
+	if len(text) <= 2*d.limits.Fields { // each takes two bytes
+		return nil
+	}
+	if _, valid := d.kept.Get(ctx, text); valid {
+		return nil
+	}
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
+	if err != nil || selectionsOf(doc) <= d.limits.Fields {
+		return nil //nolint:nilerr // gqlgen says what is wrong
+	}
+	return coded(directory.LimitExceeded, tooManyFields(d.limits))
+}
+
+func tooManyFields(l Limits) string {
+	return fmt.Sprintf("At most %d fields, fragments spread.", l.Fields)
 }
 
 // hashIn is the hash of the persistedQuery extension; "" if there is none of its form.

@@ -19,7 +19,13 @@ type envelope struct {
 	documentID            string // of an operation without query: documentId, or id
 }
 
-var errEnvelope = errors.New("graph: this is no request of GraphQL")
+var (
+	errEnvelope = errors.New("graph: this is no request of GraphQL")
+	errValues   = errors.New("graph: too many values")
+)
+
+// maxValues bounds what an envelope holds. A value of two bytes takes fifty in memory: 8 MiB of them would be 400.
+const maxValues = 500_000
 
 // decoders are readers of JSON, each with a buffer for what it reads.
 var decoders = sync.Pool{New: func() any {
@@ -33,10 +39,16 @@ type decoder struct {
 	json *jsontext.Decoder
 }
 
+// reader counts the values that it reads.
+type reader struct {
+	*jsontext.Decoder
+	values int
+}
+
 // decodeEnvelope reads all of r.
 func decodeEnvelope(r io.Reader) (envelope, error) {
 	var e envelope
-	err := decode(r, func(d *jsontext.Decoder) error {
+	err := decode(r, func(d *reader) error {
 		if d.PeekKind() != '{' {
 			return errEnvelope
 		}
@@ -47,7 +59,7 @@ func decodeEnvelope(r io.Reader) (envelope, error) {
 
 // decodeObject reads all of r, which is one object, or null.
 func decodeObject(r io.Reader) (object map[string]any, err error) {
-	err = decode(r, func(d *jsontext.Decoder) error {
+	err = decode(r, func(d *reader) error {
 		object, err = objectOrNull(d)
 		return err
 	})
@@ -55,14 +67,14 @@ func decodeObject(r io.Reader) (object map[string]any, err error) {
 }
 
 // decode has one value read that r holds, and nothing after it.
-func decode(r io.Reader, value func(*jsontext.Decoder) error) error {
+func decode(r io.Reader, value func(*reader) error) error {
 	d := decoders.Get().(*decoder)
 	defer d.put()
 	if _, err := d.text.ReadFrom(r); err != nil {
 		return err
 	}
 	d.json.Reset(&d.text)
-	if err := value(d.json); err != nil {
+	if err := value(&reader{Decoder: d.json}); err != nil {
 		return err
 	}
 	if _, err := d.json.ReadToken(); err != io.EOF { //nolint:errorlint // jsontext hands it out as it is
@@ -78,7 +90,7 @@ func (d *decoder) put() {
 	}
 }
 
-func (e *envelope) member(d *jsontext.Decoder, name string) (err error) {
+func (e *envelope) member(d *reader, name string) (err error) {
 	switch name {
 	case "query":
 		e.query, err = stringOrNull(d)
@@ -102,7 +114,7 @@ func (e *envelope) member(d *jsontext.Decoder, name string) (err error) {
 }
 
 // eachMember reads an object, whose values are for member to read.
-func eachMember(d *jsontext.Decoder, member func(name string) error) error {
+func eachMember(d *reader, member func(name string) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
@@ -119,7 +131,7 @@ func eachMember(d *jsontext.Decoder, member func(name string) error) error {
 	return err
 }
 
-func stringOrNull(d *jsontext.Decoder) (string, error) {
+func stringOrNull(d *reader) (string, error) {
 	v, err := anyValue(d)
 	s, ok := v.(string)
 	if err == nil && !ok && v != nil {
@@ -128,7 +140,7 @@ func stringOrNull(d *jsontext.Decoder) (string, error) {
 	return s, err
 }
 
-func objectOrNull(d *jsontext.Decoder) (map[string]any, error) {
+func objectOrNull(d *reader) (map[string]any, error) {
 	v, err := anyValue(d)
 	o, ok := v.(map[string]any)
 	if err == nil && !ok && v != nil {
@@ -138,7 +150,10 @@ func objectOrNull(d *jsontext.Decoder) (map[string]any, error) {
 }
 
 // anyValue reads a value as encoding/json would, but that it keeps numbers as they are written: gqlgen makes of them what the schema says.
-func anyValue(d *jsontext.Decoder) (any, error) {
+func anyValue(d *reader) (any, error) {
+	if d.values++; d.values > maxValues {
+		return nil, errValues
+	}
 	switch d.PeekKind() {
 	case '{':
 		object := map[string]any{}
@@ -165,7 +180,7 @@ func anyValue(d *jsontext.Decoder) (any, error) {
 	return nil, nil
 }
 
-func list(d *jsontext.Decoder) ([]any, error) {
+func list(d *reader) ([]any, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}

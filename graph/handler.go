@@ -15,7 +15,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
-	"github.com/vektah/gqlparser/v2/ast"
 
 	"roster/internal/auth"
 	"roster/internal/directory"
@@ -53,8 +52,8 @@ func NewHandler(c HandlerConfig) http.Handler {
 	if c.AdHoc == "" {
 		c.AdHoc = Everybody
 	}
-	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), bytes: c.Limits.Document}
 	ps := newPlans()
+	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), kept: ps, limits: c.Limits}
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}}))
 	srv.AddTransport(transport.Options{})
 	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), budget: c.Budget, admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
@@ -64,7 +63,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	srv.AddTransport(sockets{own})
 	srv.AddTransport(events{own})
 	srv.AddTransport(overHTTP{})
-	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	srv.SetQueryCache(ps)
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetDisableSuggestion(c.Introspection == Nobody)
 	srv.SetErrorPresenter(c.unsuggestive(present(c.Log)))

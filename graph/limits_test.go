@@ -104,11 +104,11 @@ const usual = `query IntrospectionQuery {
 	fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
 		ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }`
 
-// What tools ask of the schema is well within the bound: twice of it still is.
+// What tools ask of the schema costs as much as a page, and is well within the bound: twice of it still is.
 func TestUsualIntrospection(t *testing.T) {
 	t.Parallel()
 	a := organised(t, db.Options{})
-	if got := a.costs(t, usual, nil); got != "1" {
+	if got := a.costs(t, usual, nil); got != "2269" {
 		t.Errorf("it costs %s", got)
 	}
 	a.ask(t, "", strings.Replace(usual, "__schema", "...Twice } fragment Twice on Query { a: __schema { types { ...FullType } } b: __schema", 1), nil)
@@ -159,6 +159,28 @@ func TestBodyLimit(t *testing.T) {
 	}
 	if got := send(most + 1); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("%d bytes: %d", most+1, got)
+	}
+}
+
+// TestValuesLimit fills a body with values, of which each takes more memory than bytes.
+func TestValuesLimit(t *testing.T) {
+	t.Parallel()
+	a := organised(t, db.Options{})
+	const beside = 3 // query, variables and the list itself
+	send := func(n int) (int, []byte) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL,
+			strings.NewReader(`{"query":"{__typename}","variables":{"v":[`+strings.Repeat("[],", n-beside-1)+`[]]}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		return a.do(t, req)
+	}
+	if status, body := send(500_000); status != http.StatusOK {
+		t.Errorf("within: %d %s", status, body)
+	}
+	if status, body := send(500_001); status != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), "LIMIT_EXCEEDED") {
+		t.Errorf("beyond: %d %s", status, body)
 	}
 }
 
@@ -218,12 +240,15 @@ func TestCost(t *testing.T) {
 		want  string
 	}{
 		{`{ __typename }`, nil, "1"},
-		{`{ __schema { types { name fields { name } } } }`, nil, "1"},
+		{`{ __schema { types { name fields { name } } } }`, nil, "28"},
 		{`{ viewer { roles } }`, nil, "2"},
 		{`{ groups { nodes { name tags { key } } } }`, nil, "27"},
 		{`{ groups(first: 10) { nodes { name } pageInfo { endCursor } } }`, nil, "12"},
 		{`{ groups(last: 10) { edges { cursor node { name } } } }`, nil, "12"},
 		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, m{"n": 7}, "9"},
+		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, m{"n": "200"}, "202"}, // a text of digits is an Int
+		{`{ groups(first: null) { nodes { name } } }`, nil, "27"},
+		{`query($f: [GroupFilter!]) { groups(first: 1, filter: {and: $f}) { nodes { id } } }`, m{"f": m{"or": m{"name": m{"contains": "b"}}}}, "105"}, // lists of one, twice
 		{`query($n: Int = 8) { groups(first: $n) { nodes { name } } }`, nil, "10"},
 		{`query($n: Int) { groups(first: $n) { nodes { name } } }`, nil, "27"},
 		{`{ groups(first: 0) { totalCount } }`, nil, "2002"},

@@ -2,25 +2,41 @@ package graph
 
 import (
 	"context"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"roster/internal/auth"
 	"roster/internal/directory"
 )
 
-// Documents are kept parsed (SetQueryCache), and with them what is the same for every request that sends one: the plan of each root
-// field, if no variable has a say in it, and the writer of its answer, if no @skip or @include has. Both are made of the parsed
-// document alone and are only read.
+// Documents are kept parsed, and with them what is the same for every request that sends one: the plan of each root field, if no
+// variable has a say in it, and the writer of its answer, if no @skip or @include has. Both are made of the parsed document alone and
+// are only read. They go with their document.
 
-// maxPlans bounds what is kept, in root fields; the one unused for longest goes.
-const maxPlans = 2 * cachedQueries
+// What is kept: so many documents, and in memory about so much. A node of a parsed document, with its share of plan and writer, takes
+// more than ten times its text.
+const (
+	maxParsed    = 64 << 20
+	bytesPerNode = 600
+)
 
-// plans keeps plans and writers by root field.
+// plans keeps documents, those unused for longest going first, with plans and writers by root field. It is gqlgen's cache of documents.
 type plans struct {
-	selections *lru.Cache[place, any]
-	writers    *lru.Cache[place, part]
+	mu   sync.Mutex
+	docs *simplelru.LRU[string, *ast.QueryDocument]
+	of   map[*ast.QueryDocument]*rootPlans
+	size int // in bytes, about
+}
+
+var _ graphql.Cache[*ast.QueryDocument] = (*plans)(nil)
+
+// rootPlans are the plans and writers of a document.
+type rootPlans struct {
+	bytes               int
+	selections, writers sync.Map // by place
 }
 
 // place is a root field of an operation. The same field, in a fragment, can be selected with others in another operation.
@@ -30,50 +46,106 @@ type place struct {
 }
 
 func newPlans() *plans {
-	return &plans{keep[any](), keep[part]()}
-}
-
-func keep[T any]() *lru.Cache[place, T] {
-	c, err := lru.New[place, T](maxPlans)
+	ps := &plans{of: map[*ast.QueryDocument]*rootPlans{}}
+	docs, err := simplelru.NewLRU(cachedQueries, func(_ string, doc *ast.QueryDocument) {
+		ps.size -= ps.of[doc].bytes
+		delete(ps.of, doc)
+	})
 	if err != nil {
 		panic(err) // only a size of none is an error
 	}
-	return c
+	ps.docs = docs
+	return ps
 }
 
-func placeOf(ctx context.Context, f graphql.CollectedField) place {
-	return place{graphql.GetOperationContext(ctx).Operation, f.Field}
+// Get finds a document that is kept.
+func (ps *plans) Get(_ context.Context, text string) (*ast.QueryDocument, bool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.docs.Get(text)
+}
+
+// Add keeps a document, unless nobody sent it: whoever has no credential fills no memory.
+func (ps *plans) Add(ctx context.Context, text string, doc *ast.QueryDocument) {
+	if !auth.CallerOf(ctx).Known() {
+		return
+	}
+	own := &rootPlans{bytes: len(text) + bytesPerNode*nodesOf(doc)}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.docs.Remove(text) // a request beside this one may have been faster
+	ps.docs.Add(text, doc)
+	ps.of[doc] = own
+	for ps.size += own.bytes; ps.size > maxParsed; {
+		ps.docs.RemoveOldest()
+	}
+}
+
+// ofRequest are the plans of the document that a request sent; nil if it is not kept.
+func (ps *plans) ofRequest(op *graphql.OperationContext) *rootPlans {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.of[op.Doc]
 }
 
 // kept is the plan of the root field being resolved: the one that is kept, or a new one.
 func kept[P any](ctx context.Context, ps *plans, make func(p *planner, f graphql.CollectedField) (P, error)) (P, error) {
-	f := graphql.GetFieldContext(ctx).Field
-	at := placeOf(ctx, f)
-	if plan, ok := ps.selections.Get(at); ok {
-		return plan.(P), nil
+	f, op := graphql.GetFieldContext(ctx).Field, graphql.GetOperationContext(ctx)
+	own, at := ps.ofRequest(op), place{op.Operation, f.Field}
+	if own != nil {
+		if plan, ok := own.selections.Load(at); ok {
+			return plan.(P), nil
+		}
 	}
 	plan, err := make(newPlanner(ctx), f)
-	if err == nil && fixed(f.Selections, true) {
-		ps.selections.Add(at, plan)
+	if err == nil && own != nil && steady(op.Operation.SelectionSet) && fixed(f.Selections, true) {
+		own.selections.Store(at, plan)
 	}
 	return plan, err
 }
 
 // writer is the writer of a root field's answer; false if there is none.
 func (ps *plans) writer(ctx context.Context, f graphql.CollectedField) (part, bool) {
-	at := placeOf(ctx, f)
-	if p, ok := ps.writers.Get(at); ok {
-		return p, p != nil
+	op := graphql.GetOperationContext(ctx)
+	own, at := ps.ofRequest(op), place{op.Operation, f.Field}
+	if own != nil {
+		if of, ok := own.writers.Load(at); ok {
+			p := of.(rootPart).part
+			return p, p != nil
+		}
 	}
-	r := &renderer{op: graphql.GetOperationContext(ctx)}
+	r := &renderer{op: op}
 	p, ok := r.compile(f.Definition.Type, f.Selections)
 	if !ok {
 		p = nil
 	}
-	if fixed(f.Selections, false) {
-		ps.writers.Add(at, p)
+	if own != nil && steady(op.Operation.SelectionSet) && fixed(f.Selections, false) {
+		own.writers.Store(at, rootPart{p})
 	}
 	return p, ok
+}
+
+// rootPart is the writer of a root field; nil where the executor has to write.
+type rootPart struct{ part }
+
+// steady reports whether the root fields of an operation, and what is selected of each altogether, are the same whatever the variables are.
+func steady(set ast.SelectionSet) bool {
+	for _, s := range set {
+		var of ast.SelectionSet
+		var directives ast.DirectiveList
+		switch s := s.(type) {
+		case *ast.Field:
+			directives = s.Directives
+		case *ast.InlineFragment:
+			of, directives = s.SelectionSet, s.Directives
+		case *ast.FragmentSpread:
+			of, directives = s.Definition.SelectionSet, s.Directives
+		}
+		if len(directives) > 0 || !steady(of) {
+			return false
+		}
+	}
+	return true
 }
 
 // fixed reports whether what is selected is the same whatever the variables are; with the arguments, if they matter.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -43,7 +44,11 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	ctx, media := r.Context(), answerMedia(r)
 	params := graphql.RawParams{Headers: r.Header}
 	params.ReadTime.Start = graphql.Now()
-	if err := readParams(r, &params); err != nil {
+	switch err := readParams(r, &params); {
+	case errors.Is(err, errValues):
+		refuseWith(w, r, http.StatusRequestEntityTooLarge, tooManyValues)
+		return
+	case err != nil:
 		send(w, http.StatusBadRequest, media, exec.DispatchError(ctx, gqlerror.List{gqlerror.Errorf("unreadable")}))
 		return
 	}
@@ -75,6 +80,8 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	busy(w.Header(), response.Errors)
 	send(w, cmp.Or(requestOf(ctx).status, http.StatusOK), media, response)
 }
+
+var tooManyValues = &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("A request has at most %d values.", maxValues)}
 
 // noMutation is what a GET hears that asks for one.
 const noMutation = "Send mutations by POST: a GET changes nothing."

@@ -171,7 +171,9 @@ func authenticate(ctx context.Context, dir *directory.Service, issuers *Verifier
 	}
 	by := directory.Caller{}
 	if err == nil {
-		by, err = dir.Recognise(ctx, via, RequestIDOf(ctx), identity)
+		if by, err = dir.Recognise(ctx, via, RequestIDOf(ctx), identity); directory.CodeOf(err) == directory.Unauthenticated {
+			issuers.forget(secret) // or it would count as good, and be tried at no price
+		}
 	}
 	return by, issuers.explained(ctx, err)
 }

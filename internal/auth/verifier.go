@@ -139,6 +139,9 @@ func (v *Verifier) Remembers(token string) bool {
 	return ok && v.now().Before(known.until)
 }
 
+// forget has a token be verified again.
+func (v *Verifier) forget(token string) { v.cache.Remove(sha256.Sum256([]byte(token))) }
+
 // claims are those that every token must have, or may.
 type claims struct {
 	Issuer    string           `json:"iss"`

@@ -96,6 +96,9 @@ func TestEscalation(t *testing.T) {
 		{"USERS_EDIT demotes a MANAGER", w.holding(usersEdit), updateUser(directory.UpdateUserInput{Roles: directory.Optional[[]directory.Role]{Set: true}}, "mia"), directory.Forbidden, "input.roles"},
 		{"USERS_EDIT renames an ADMINISTRATOR", w.holding(usersEdit), updateUser(directory.UpdateUserInput{Username: directory.Some("x")}, "boss"), directory.Forbidden, ""},
 		{"USERS_EDIT takes an ADMINISTRATOR's external id", w.holding(usersEdit), updateUser(directory.UpdateUserInput{ExternalID: directory.Some("eve's")}, "boss"), directory.Forbidden, ""},
+		{"USERS_EDIT renames a MANAGER", w.holding(usersEdit), updateUser(directory.UpdateUserInput{Username: directory.Some("x")}, "mia"), directory.Forbidden, ""},
+		{"USERS_EDIT takes a MANAGER's external id", w.holding(usersEdit), updateUser(directory.UpdateUserInput{ExternalID: directory.Some("eve's")}, "mia"), directory.Forbidden, ""},
+		{"an ADMINISTRATOR's narrow token renames a MANAGER", w.as("boss", usersEdit), updateUser(directory.UpdateUserInput{Username: directory.Some("x")}, "mia"), directory.Forbidden, ""},
 		{"USERS_EDIT deletes an ADMINISTRATOR", w.holding(usersEdit), func(by directory.Caller) error {
 			return failed(w.DeleteUser(t.Context(), by, directory.DeleteUserInput{User: *named("boss")[0]}, nothing))
 		}, directory.Forbidden, ""},

@@ -166,8 +166,9 @@ type Session struct {
 
 // Exchange makes a short-lived token with the owner and scopes of another, whose id and secret are shown: the log-in of systems
 // whose clients authenticate once and send a session's token from then on. It ends with the token that it stands for at the
-// latest, so that no chain of sessions outlives that. Anything wrong is UNAUTHENTICATED.
-func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, secret string, life time.Duration) (*Session, error) {
+// latest, so that no chain of sessions outlives that. Anything wrong is UNAUTHENTICATED. admit hears who it is, before anything is
+// written, and may refuse.
+func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, secret string, life time.Duration, admit func(Caller) error) (*Session, error) {
 	by, err := s.AuthenticateNow(ctx, secret)
 	if err != nil {
 		return nil, err
@@ -176,6 +177,9 @@ func (s *Service) Exchange(ctx context.Context, via Door, requestID, tokenID, se
 		return nil, WrongToken()
 	}
 	by.Via, by.RequestID = via, requestID
+	if err := admit(by); err != nil {
+		return nil, err
+	}
 	var session *Session
 	_, err = s.write(ctx, by, false, Selection{}, func(w *write) error {
 		made := newSecret()

@@ -138,7 +138,7 @@ func TestSessionsEndWithTheirToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := dir.Exchange(t.Context(), directory.DoorEntrust, "r", parent.ID(), p.Secret, time.Minute)
+	session, err := dir.Exchange(t.Context(), directory.DoorEntrust, "r", parent.ID(), p.Secret, time.Minute, func(directory.Caller) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,23 @@ func mayGiveRoles(by Caller, before, after []string) error {
 	return nil
 }
 
-// UpdateUser changes what is given of a user: a field left out stays, null clears. An ADMINISTRATOR is changed by another alone.
+// mayRename keeps whoever may do less from saying who a user is: by its name or externalId an issuer's token may find it (Linking), and
+// has its roles then.
+func mayRename(by Caller, before, after *db.User) error {
+	if before.Username == after.Username && sameText(before.ExternalID, after.ExternalID) {
+		return nil
+	}
+	theirs := Caller{Roles: rolesOf(before.Roles)}
+	for _, p := range Permissions {
+		if theirs.owns(p) && !by.Can(p) {
+			return forbidden("This user may do more than you: " + string(p) + ".")
+		}
+	}
+	return nil
+}
+
+// UpdateUser changes what is given of a user: a field left out stays, null clears. An ADMINISTRATOR is changed by another alone, and
+// name and externalId of a user with roles by whoever may do as much.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT.
 func (s *Service) UpdateUser(ctx context.Context, by Caller, in UpdateUserInput, sel Selection) (*Payload, error) {
 	return s.do(ctx, by, in.DryRun, in, sel)
@@ -124,7 +140,7 @@ func (in UpdateUserInput) run(w *write) error {
 	if in.Roles.Set {
 		u.Roles = roleNames(deref(in.Roles.Value))
 	}
-	if err := firstOf(validUser(u), mayGiveRoles(w.by, before.Roles, u.Roles)); err != nil {
+	if err := firstOf(validUser(u), mayGiveRoles(w.by, before.Roles, u.Roles), mayRename(w.by, &before, u)); err != nil {
 		return err
 	}
 	w.out.user = &u.ID

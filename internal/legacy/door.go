@@ -61,10 +61,19 @@ type Request struct {
 	vars map[string]string
 	body []byte
 	key  string // Idempotency-Key; "" for none
+
+	spend func(directory.Caller) error
 }
 
 // Var is a variable of the route's pattern, decoded.
 func (r *Request) Var(name string) string { return r.vars[name] }
+
+// Found says whose request it is, where an open route finds that out by itself, and takes what a request costs from their budget.
+// Codes: TOO_MANY_REQUESTS.
+func (r *Request) Found(by directory.Caller) error {
+	r.By = by
+	return r.spend(by)
+}
 
 // Body is the request's body, whole.
 func (r *Request) Body() []byte { return r.body }
@@ -260,6 +269,14 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 	defer w.late.Stop()
 	r.Request = r.WithContext(ctx)
 	r.By = directory.Caller{Via: m.Name, RequestID: auth.RequestIDOf(ctx)}
+	r.spend = func(by directory.Caller) error {
+		state, paid := m.deps.Budget.Spend(by, requestPoints)
+		state.Header(w.Header())
+		if !paid {
+			return state.Refusal()
+		}
+		return nil
+	}
 	secret := ""
 	if !route.Open {
 		var ok bool
@@ -270,11 +287,8 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 		if err != nil {
 			return err
 		}
-		r.By = by
-		state, paid := m.deps.Budget.Spend(by, requestPoints)
-		state.Header(w.Header())
-		if !paid {
-			return state.Refusal()
+		if err := r.Found(by); err != nil {
+			return err
 		}
 	}
 	if err := r.read(route); err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/internal/directory"
 	"roster/internal/limit"
 )
 
@@ -44,5 +45,28 @@ func TestDoorBudget(t *testing.T) {
 				t.Errorf("when all has grown back: %s", a)
 			}
 		})
+	}
+}
+
+// TestLogInsCost: a log-in, which finds its caller by itself, is paid by that caller, before a session is made.
+func TestLogInsCost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	user := directory.UserByName(directory.FirstAdmin)
+	secret, id := w.fresh(t, directory.CreateTokenInput{User: &user, Scopes: directory.Permissions})
+	at := time.Unix(1e9, 0)
+	w.budget, w.doors = limit.NewBudget(20, func() time.Time { return at }), nil
+	w.serve(nil)
+	logIn := func() answer {
+		return w.send(request{method: "POST", path: "/api/web/v1/adminapi/authenticate", header: map[string]string{"Content-Type": "application/json"},
+			body: `{"applicationId":"` + id + `","sharedSecret":"` + secret + `"}`})
+	}
+	for range 2 {
+		if a := logIn(); a.status != 200 || a.header.Get("RateLimit") == "" {
+			t.Errorf("%s %s", a, a.header)
+		}
+	}
+	if a := logIn(); a.status != 429 || a.header.Get("Retry-After") == "" {
+		t.Errorf("without points: %s", a)
 	}
 }

@@ -22,7 +22,7 @@ func (d door) authenticate(w http.ResponseWriter, r *legacy.Request) error {
 		return invalid("applicationId", "Both applicationId and sharedSecret are required.")
 	}
 	s, err := auth.Attempt(r.Context(), func() bool { return d.dir.Remembers(in.SharedSecret) }, func() (*directory.Session, error) {
-		return d.dir.Exchange(r.Context(), directory.DoorEntrust, r.RequestID(), in.ApplicationID, in.SharedSecret, sessionLife)
+		return d.dir.Exchange(r.Context(), directory.DoorEntrust, r.RequestID(), in.ApplicationID, in.SharedSecret, sessionLife, r.Found)
 	})
 	if err != nil {
 		return err
