@@ -78,6 +78,7 @@ func (s *server) budget() *limit.Budget { return limit.NewBudget(s.config.Points
 
 // hardening is the same for every answer, and so are the values themselves: whoever wants others sets, and nobody appends.
 var hardening = http.Header{
+	"Cache-Control":           {"no-store"}, // credentials stand in headers that shared caches do not know; what may be kept says so itself
 	"X-Content-Type-Options":  {"nosniff"},
 	"X-Frame-Options":         {"DENY"},
 	"Referrer-Policy":         {"no-referrer"},

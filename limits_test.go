@@ -206,6 +206,9 @@ func TestLimitSettings(t *testing.T) {
 		if d := cmp.Diff([]string{"nosniff", "DENY", "no-referrer", ""}, got); d != "" || !strings.HasSuffix(h.Get("Content-Security-Policy"), policy) {
 			t.Errorf("GET %s: %s %s", path, h.Get("Content-Security-Policy"), d)
 		}
+		if cache := h.Get("Cache-Control"); policy == none && cache != "no-store" || policy == page && cache == "" {
+			t.Errorf("GET %s may be kept: %q", path, cache)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -190,7 +192,7 @@ func (s *socket) identify(ctx context.Context) (context.Context, error) {
 	return auth.WithCaller(ctx, s.dir, s.issuers, s.secret, by), err
 }
 
-// secretOf is the token in the payload of connection_init; "" if there is none.
+// secretOf is the token in the payload of connection_init: authorization, as in HTTP, or else token; "" if there is neither.
 func secretOf(payload json.RawMessage) (string, bool) {
 	if len(payload) == 0 {
 		return "", true
@@ -199,16 +201,15 @@ func secretOf(payload json.RawMessage) (string, bool) {
 	if json.Unmarshal(payload, &p) != nil {
 		return "", false
 	}
-	for key, v := range p {
-		text, _ := v.(string)
-		switch strings.ToLower(key) {
-		case "authorization":
-			return auth.BearerOf(text)
-		case "token":
-			return text, text != ""
-		}
+	given := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(p)) { // of two spellings the last, always
+		given[strings.ToLower(name)], _ = p[name].(string)
 	}
-	return "", true
+	if text, ok := given["authorization"]; ok {
+		return auth.BearerOf(text)
+	}
+	text, ok := given["token"]
+	return text, !ok || text != ""
 }
 
 func (s *socket) read() (message, error) {

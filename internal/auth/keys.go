@@ -31,6 +31,7 @@ const (
 // Bounds of what an issuer may publish.
 const (
 	minRSABits = 2048
+	maxRSABits = 8192 // to check a signature takes the square of it
 	maxKeys    = 100
 )
 
@@ -170,7 +171,7 @@ func fits(key *jose.JSONWebKey, alg jose.SignatureAlgorithm) bool {
 
 var curves = map[jose.SignatureAlgorithm]elliptic.Curve{jose.ES256: elliptic.P256(), jose.ES384: elliptic.P384(), jose.ES512: elliptic.P521()}
 
-// parseKeys reads a JWK Set (RFC 7517). Keys that it does not understand, that are not for signatures, or that are weak are left out
+// parseKeys reads a JWK Set (RFC 7517). Keys that it does not understand, that are not for signatures, or that are weak or huge are left out
 // (§5); so are private ones, which no issuer should show.
 func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var raw struct {
@@ -197,5 +198,5 @@ func usable(key *jose.JSONWebKey) bool {
 		return false
 	}
 	k, ok := key.Key.(*rsa.PublicKey)
-	return !ok || k.N.BitLen() >= minRSABits
+	return !ok || k.N.BitLen() >= minRSABits && k.N.BitLen() <= maxRSABits
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -235,17 +236,18 @@ func TestAmbiguousKeys(t *testing.T) {
 	}
 }
 
-// Keys that verify nothing: weak, private, symmetric, for encryption, of a kind that nobody knows.
+// Keys that verify nothing: weak, huge, private, symmetric, for encryption, of a kind that nobody knows.
 func TestUnusableKeys(t *testing.T) {
 	t.Parallel()
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}
+	huge := &rsa.PublicKey{N: new(big.Int).SetBit(weak.N, 16_383, 1), E: weak.E}
 	private, cipher := authtest.NewKey(t, "private", jose.ES256), authtest.NewKey(t, "cipher", jose.ES256)
 	cipher.Use = "enc"
 	keys := []any{
-		jose.JSONWebKey{Key: weak.Public(), KeyID: "weak"}, private.JSONWebKey, cipher.Public(),
+		jose.JSONWebKey{Key: weak.Public(), KeyID: "weak"}, jose.JSONWebKey{Key: huge, KeyID: "huge"}, private.JSONWebKey, cipher.Public(),
 		map[string]any{"kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA", "kid": "symmetric"},
 		map[string]any{"kty": "LATTICE", "kid": "new"}, map[string]any{"kty": "EC"}, "a text",
 	}
@@ -257,7 +259,9 @@ func TestUnusableKeys(t *testing.T) {
 	if got := s.fails(t, s.token(t, nil)); got != "" {
 		t.Errorf("the good key among them: %q", got)
 	}
-	for _, k := range []*authtest.Key{{JSONWebKey: jose.JSONWebKey{Key: weak, KeyID: "weak", Algorithm: "RS256"}}, private, cipher} {
+	for _, k := range []*authtest.Key{
+		{JSONWebKey: jose.JSONWebKey{Key: weak, KeyID: "weak", Algorithm: "RS256"}}, {JSONWebKey: jose.JSONWebKey{Key: weak, KeyID: "huge", Algorithm: "RS256"}}, private, cipher,
+	} {
 		if got := s.fails(t, k.Sign(t, s.issuer.Claims(s.now(), nil), nil)); got != noKey {
 			t.Errorf("the key %q: %q", k.KeyID, got)
 		}
