@@ -61,6 +61,7 @@ type ResolverRoot interface {
 	SetUserGroupsPayload() SetUserGroupsPayloadResolver
 	Subscription() SubscriptionResolver
 	Token() TokenResolver
+	TransferAdminPayload() TransferAdminPayloadResolver
 	UpdateGroupPayload() UpdateGroupPayloadResolver
 	UpdateUserPayload() UpdateUserPayloadResolver
 	User() UserResolver
@@ -340,6 +341,7 @@ type ComplexityRoot struct {
 		RotateToken       func(childComplexity int, input directory.RotateTokenInput) int
 		SetMembers        func(childComplexity int, input directory.SetMembersInput) int
 		SetUserGroups     func(childComplexity int, input directory.SetUserGroupsInput) int
+		TransferAdmin     func(childComplexity int, input directory.TransferAdminInput) int
 		UpdateGroup       func(childComplexity int, input UpdateGroupInput) int
 		UpdateUser        func(childComplexity int, input UpdateUserInput) int
 	}
@@ -469,6 +471,13 @@ type ComplexityRoot struct {
 	TokenEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	TransferAdminPayload struct {
+		Changes  func(childComplexity int) int
+		DryRun   func(childComplexity int) int
+		Group    func(childComplexity int) int
+		Outcomes func(childComplexity int) int
 	}
 
 	UpdateGroupPayload struct {
@@ -649,6 +658,7 @@ type MutationResolver interface {
 	SetUserGroups(ctx context.Context, input directory.SetUserGroupsInput) (*directory.Payload, error)
 	AddAdmins(ctx context.Context, input directory.AddAdminsInput) (*directory.Payload, error)
 	RemoveAdmins(ctx context.Context, input directory.RemoveAdminsInput) (*directory.Payload, error)
+	TransferAdmin(ctx context.Context, input directory.TransferAdminInput) (*directory.Payload, error)
 	CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error)
 	RotateToken(ctx context.Context, input directory.RotateTokenInput) (*directory.Payload, error)
 	RevokeToken(ctx context.Context, input directory.RevokeTokenInput) (*directory.Payload, error)
@@ -720,6 +730,11 @@ type TokenResolver interface {
 	Owner(ctx context.Context, obj *directory.Token) (directory.TokenOwner, error)
 
 	CreatedBy(ctx context.Context, obj *directory.Token) (*directory.User, error)
+}
+type TransferAdminPayloadResolver interface {
+	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
+	Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error)
+	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
 }
 type UpdateGroupPayloadResolver interface {
 	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
@@ -1957,6 +1972,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetUserGroups(childComplexity, args["input"].(directory.SetUserGroupsInput)), true
+	case "Mutation.transferAdmin":
+		if e.ComplexityRoot.Mutation.TransferAdmin == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_transferAdmin_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TransferAdmin(childComplexity, args["input"].(directory.TransferAdminInput)), true
 	case "Mutation.updateGroup":
 		if e.ComplexityRoot.Mutation.UpdateGroup == nil {
 			break
@@ -2509,6 +2535,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TokenEdge.Node(childComplexity), true
 
+	case "TransferAdminPayload.changes":
+		if e.ComplexityRoot.TransferAdminPayload.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Changes(childComplexity), true
+	case "TransferAdminPayload.dryRun":
+		if e.ComplexityRoot.TransferAdminPayload.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.DryRun(childComplexity), true
+	case "TransferAdminPayload.group":
+		if e.ComplexityRoot.TransferAdminPayload.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Group(childComplexity), true
+	case "TransferAdminPayload.outcomes":
+		if e.ComplexityRoot.TransferAdminPayload.Outcomes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Outcomes(childComplexity), true
+
 	case "UpdateGroupPayload.changes":
 		if e.ComplexityRoot.UpdateGroupPayload.Changes == nil {
 			break
@@ -2863,6 +2914,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("TagInput", ec.unmarshalInputTagInput),
 			graphql.NewInputUnmarshaler("TokenFilter", ec.unmarshalInputTokenFilter),
 			graphql.NewInputUnmarshaler("TokenOrder", ec.unmarshalInputTokenOrder),
+			graphql.NewInputUnmarshaler("TransferAdminInput", ec.unmarshalInputTransferAdminInput),
 			graphql.NewInputUnmarshaler("UpdateGroupInput", ec.unmarshalInputUpdateGroupInput),
 			graphql.NewInputUnmarshaler("UpdateUserInput", ec.unmarshalInputUpdateUserInput),
 			graphql.NewInputUnmarshaler("UserFilter", ec.unmarshalInputUserFilter),
@@ -4004,6 +4056,15 @@ type Mutation {
   ): RemoveAdminsPayload!
 
   """
+  Hand an adminship over: make one user an admin and another, who is one, an ordinary member, in one step. Of two who hand
+  over the same one, the second is INVALID. For admins of the group and MEMBERS_EDIT.
+  """
+  transferAdmin(
+    """What to do."""
+    input: TransferAdminInput!
+  ): TransferAdminPayload!
+
+  """
   Create a token for a group or for a user. The secret is in this answer and nowhere else. For admins of the group,
   for the user, and for TOKENS_EDIT. A token can do this only if TOKENS_EDIT is among its scopes, and cannot give
   more scopes than it has.
@@ -4480,6 +4541,39 @@ type RemoveAdminsPayload {
   dryRun: Boolean!
 }
 
+"""An adminship to hand over."""
+input TransferAdminInput {
+  """The group."""
+  group: GroupRef!
+
+  """The admin who becomes an ordinary member."""
+  from: UserRef!
+
+  """The user who becomes an admin."""
+  to: UserRef!
+
+  """The version that the group must be at; CONFLICT otherwise."""
+  expectedVersion: Int
+
+  """Only report what would change."""
+  dryRun: Boolean! = false
+}
+
+"""What transferAdmin did."""
+type TransferAdminPayload {
+  """The group."""
+  group: Group!
+
+  """PROMOTED or ALREADY_ADMIN for the one, DEMOTED for the other."""
+  outcomes: [MemberOutcome!]!
+
+  """The changes that were written, or on a dry run would be; empty where nothing changed."""
+  changes: [Change!]!
+
+  """Whether this was a dry run."""
+  dryRun: Boolean!
+}
+
 """What became of one user."""
 type MemberOutcome {
   """The user; null if unknown."""
@@ -4934,6 +5028,9 @@ input ChangeInput @oneOf {
 
   """Make admins ordinary members."""
   removeAdmins: RemoveAdminsInput
+
+  """Hand an adminship over."""
+  transferAdmin: TransferAdminInput
 
   """Revoke a token."""
   revokeToken: RevokeTokenInput
@@ -6342,6 +6439,20 @@ func (ec *executionContext) childFields_TokenEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type TokenEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_TransferAdminPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "group":
+		return ec.fieldContext_TransferAdminPayload_group(ctx, field)
+	case "outcomes":
+		return ec.fieldContext_TransferAdminPayload_outcomes(ctx, field)
+	case "changes":
+		return ec.fieldContext_TransferAdminPayload_changes(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_TransferAdminPayload_dryRun(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TransferAdminPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "group":
@@ -7112,6 +7223,20 @@ func (ec *executionContext) field_Mutation_setUserGroups_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (directory.SetUserGroupsInput, error) {
 			return ec.unmarshalNSetUserGroupsInput2rosterᚋinternalᚋdirectoryᚐSetUserGroupsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_transferAdmin_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (directory.TransferAdminInput, error) {
+			return ec.unmarshalNTransferAdminInput2rosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -12327,6 +12452,50 @@ func (ec *executionContext) fieldContext_Mutation_removeAdmins(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_transferAdmin(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_transferAdmin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TransferAdmin(ctx, fc.Args["input"].(directory.TransferAdminInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+			return ec.marshalNTransferAdminPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_transferAdmin(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TransferAdminPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_transferAdmin_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createToken(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15100,6 +15269,125 @@ func (ec *executionContext) fieldContext_TokenEdge_node(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _TransferAdminPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_group(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Group(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Group) graphql.Marshaler {
+			return ec.marshalNGroup2ᚖrosterᚋinternalᚋdirectoryᚐGroup(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_group(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_outcomes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_outcomes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Outcomes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.MemberOutcome) graphql.Marshaler {
+			return ec.marshalNMemberOutcome2ᚕᚖrosterᚋinternalᚋdirectoryᚐMemberOutcomeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_outcomes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MemberOutcome(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_changes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Changes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Change) graphql.Marshaler {
+			return ec.marshalNChange2ᚕᚖrosterᚋinternalᚋdirectoryᚐChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Change(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_dryRun(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DryRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TransferAdminPayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _UpdateGroupPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17837,7 +18125,7 @@ func (ec *executionContext) unmarshalInputChangeInput(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"createGroup", "updateGroup", "deleteGroup", "addMembers", "removeMembers", "setMembers", "setUserGroups", "addAdmins", "removeAdmins", "revokeToken", "createUser", "updateUser", "deleteUser", "putAction", "deleteAction", "putWorkerModel", "deleteWorkerModel"}
+	fieldsInOrder := [...]string{"createGroup", "updateGroup", "deleteGroup", "addMembers", "removeMembers", "setMembers", "setUserGroups", "addAdmins", "removeAdmins", "transferAdmin", "revokeToken", "createUser", "updateUser", "deleteUser", "putAction", "deleteAction", "putWorkerModel", "deleteWorkerModel"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -17907,6 +18195,13 @@ func (ec *executionContext) unmarshalInputChangeInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.RemoveAdmins = data
+		case "transferAdmin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transferAdmin"))
+			data, err := ec.unmarshalOTransferAdminInput2ᚖrosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TransferAdmin = data
 		case "revokeToken":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("revokeToken"))
 			data, err := ec.unmarshalORevokeTokenInput2ᚖrosterᚋinternalᚋdirectoryᚐRevokeTokenInput(ctx, v)
@@ -20252,6 +20547,80 @@ func UnmarshalTokenOrder(ctx context.Context, raw any) (directory.Ordering[direc
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputTransferAdminInput(ctx context.Context, obj any) (directory.TransferAdminInput, error) {
+	var it directory.TransferAdminInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"group", "from", "to", "expectedVersion", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "group":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("group"))
+			data, err := ec.unmarshalNGroupRef2rosterᚋinternalᚋdirectoryᚐGroupRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Group = data
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalNUserRef2rosterᚋinternalᚋdirectoryᚐUserRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalNUserRef2rosterᚋinternalᚋdirectoryᚐUserRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalTransferAdminInput unmarshals raw into the TransferAdminInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTransferAdminInput(ctx context.Context, raw any) (directory.TransferAdminInput, error) {
+	var out directory.TransferAdminInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TransferAdminInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputUpdateGroupInput(ctx context.Context, obj any) (UpdateGroupInput, error) {
 	var it UpdateGroupInput
 	if obj == nil {
@@ -22550,6 +22919,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "transferAdmin":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_transferAdmin(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createToken":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createToken(ctx, field)
@@ -23524,6 +23900,57 @@ func (ec *executionContext) _TokenEdge(ctx context.Context, sel ast.SelectionSet
 			out.Values[i] = ec._TokenEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var transferAdminPayloadImplementors = []string{"TransferAdminPayload"}
+
+func (ec *executionContext) _TransferAdminPayload(ctx context.Context, sel ast.SelectionSet, obj *directory.Payload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, transferAdminPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TransferAdminPayload")
+		case "group":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_group(ctx, field, obj)
+				})
+		case "outcomes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_outcomes(ctx, field, obj)
+				})
+		case "changes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_changes(ctx, field, obj)
+				})
+		case "dryRun":
+			out.Values[i] = ec._TransferAdminPayload_dryRun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -25976,6 +26403,19 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNTransferAdminInput2rosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx context.Context, v any) (directory.TransferAdminInput, error) {
+	res, err := ec.unmarshalInputTransferAdminInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNTransferAdminPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx context.Context, sel ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "TransferAdminPayload!")
+		return graphql.Null
+	}
+	return ec._TransferAdminPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (uuid.UUID, error) {
 	res, err := UnmarshalUUID(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -27375,6 +27815,14 @@ var (
 		directory.TokenStatusRevoked: "REVOKED",
 	}
 )
+
+func (ec *executionContext) unmarshalOTransferAdminInput2ᚖrosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx context.Context, v any) (*directory.TransferAdminInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTransferAdminInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (*uuid.UUID, error) {
 	if v == nil {

@@ -28,6 +28,7 @@ type ChangeInput struct {
 	SetUserGroups     *directory.SetUserGroupsInput
 	AddAdmins         *directory.AddAdminsInput
 	RemoveAdmins      *directory.RemoveAdminsInput
+	TransferAdmin     *directory.TransferAdminInput
 	RevokeToken       *directory.RevokeTokenInput
 	CreateUser        *directory.CreateUserInput
 	UpdateUser        *UpdateUserInput
@@ -42,7 +43,7 @@ func (c *ChangeInput) directory() *directory.ChangeInput {
 	out := &directory.ChangeInput{
 		CreateGroup: c.CreateGroup, DeleteGroup: c.DeleteGroup, AddMembers: c.AddMembers, RemoveMembers: c.RemoveMembers,
 		SetMembers: c.SetMembers, SetUserGroups: c.SetUserGroups, AddAdmins: c.AddAdmins, RemoveAdmins: c.RemoveAdmins,
-		RevokeToken: c.RevokeToken, CreateUser: c.CreateUser, DeleteUser: c.DeleteUser, PutAction: c.PutAction,
+		TransferAdmin: c.TransferAdmin, RevokeToken: c.RevokeToken, CreateUser: c.CreateUser, DeleteUser: c.DeleteUser, PutAction: c.PutAction,
 		DeleteAction: c.DeleteAction, PutWorkerModel: c.PutWorkerModel, DeleteWorkerModel: c.DeleteWorkerModel,
 	}
 	if c.UpdateGroup != nil {

@@ -227,6 +227,10 @@ func (r *mutationResolver) RemoveAdmins(ctx context.Context, input directory.Rem
 	return written(ctx, r.plans, r.dir.RemoveAdmins, input)
 }
 
+func (r *mutationResolver) TransferAdmin(ctx context.Context, input directory.TransferAdminInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.TransferAdmin, input)
+}
+
 func (r *mutationResolver) CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error) {
 	return written(ctx, r.plans, r.dir.CreateToken, input)
 }
@@ -411,6 +415,18 @@ func (r *tokenResolver) CreatedBy(ctx context.Context, obj *directory.Token) (*d
 	return linked[*directory.User](ctx, obj)
 }
 
+func (r *transferAdminPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
+	return linked[*directory.Group](ctx, obj)
+}
+
+func (r *transferAdminPayloadResolver) Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error) {
+	return linked[[]*directory.MemberOutcome](ctx, obj)
+}
+
+func (r *transferAdminPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
 func (r *updateGroupPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
 	return linked[*directory.Group](ctx, obj)
 }
@@ -543,6 +559,10 @@ func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionRes
 
 func (r *Resolver) Token() TokenResolver { return &tokenResolver{r} }
 
+func (r *Resolver) TransferAdminPayload() TransferAdminPayloadResolver {
+	return &transferAdminPayloadResolver{r}
+}
+
 func (r *Resolver) UpdateGroupPayload() UpdateGroupPayloadResolver {
 	return &updateGroupPayloadResolver{r}
 }
@@ -588,6 +608,7 @@ type (
 	setUserGroupsPayloadResolver     struct{ *Resolver }
 	subscriptionResolver             struct{ *Resolver }
 	tokenResolver                    struct{ *Resolver }
+	transferAdminPayloadResolver     struct{ *Resolver }
 	updateGroupPayloadResolver       struct{ *Resolver }
 	updateUserPayloadResolver        struct{ *Resolver }
 	userResolver                     struct{ *Resolver }

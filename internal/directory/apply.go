@@ -40,6 +40,7 @@ type (
 		SetUserGroups     *SetUserGroupsInput
 		AddAdmins         *AddAdminsInput
 		RemoveAdmins      *RemoveAdminsInput
+		TransferAdmin     *TransferAdminInput
 		RevokeToken       *RevokeTokenInput
 		CreateUser        *CreateUserInput
 		UpdateUser        *UpdateUserInput
@@ -83,9 +84,11 @@ func (c *ChangeInput) command() (called, bool) {
 	return c.other()
 }
 
-// other is command for what is neither a group nor who is in one.
+// other is command for what is not as common.
 func (c *ChangeInput) other() (called, bool) {
 	switch {
+	case c.TransferAdmin != nil:
+		return called{"transferAdmin", c.TransferAdmin.DryRun, c.TransferAdmin}, true
 	case c.RevokeToken != nil:
 		return called{"revokeToken", c.RevokeToken.DryRun, c.RevokeToken}, true
 	case c.CreateUser != nil:
@@ -284,6 +287,8 @@ func (t *turnsOf) add(c command) {
 	case *AddAdminsInput:
 		t.groups(in.Group)
 	case *RemoveAdminsInput:
+		t.groups(in.Group)
+	case *TransferAdminInput:
 		t.groups(in.Group)
 	case *UpdateUserInput:
 		to := &t.Users

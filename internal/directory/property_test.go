@@ -70,6 +70,9 @@ func randomStep(r *rand.Rand) step {
 		{"removeAdmins", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.RemoveAdmins(w.t.Context(), by, directory.RemoveAdminsInput{Group: group, Users: some, DryRun: dry}, sel)
 		}},
+		{"transferAdmin", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
+			return w.TransferAdmin(w.t.Context(), by, directory.TransferAdminInput{Group: group, From: user, To: *named(word)[0], DryRun: dry}, sel)
+		}},
 		{"setUserGroups", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.SetUserGroups(w.t.Context(), by, directory.SetUserGroupsInput{User: user, Groups: refs, DryRun: dry}, sel)
 		}},
