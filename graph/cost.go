@@ -20,13 +20,15 @@ import (
 //   - an entry of a list among the arguments, in a filter or an input: 1
 //   - an object that a mutation tells of, such as a change: once for each entry of its input
 //   - an object that a mutation finds by itself, such as a member who goes: as often as there may be, if it leads to others
+//   - a write of applyChanges: 20 more, since it takes statements of its own
 //   - what a subscription tells of: as often as a page at most has it
 //   - a text to look for, and a totalCount: below
 //   - a hundred objects and scalars of the schema: 1, up to a bound of their own
 const (
 	rootText, nestedText   = 100, 10   // in a list of everything, and in one below each object of another list
 	rootCount, nestedCount = 2_000, 10 // counting reads the whole list, however small the page
-	mostPoints             = 1 << 40   // where sums stop growing, so that they cannot overflow
+	commandPoints          = 20
+	mostPoints             = 1 << 40 // where sums stop growing, so that they cannot overflow
 
 	introspectedPerPoint = 100
 	mostIntrospected     = 600_000 // objects and scalars of the schema, about; what the usual tools ask for is less than half
@@ -36,7 +38,7 @@ const (
 var introspected = map[string]int64{"types": 150, "fields": 8, "args": 2, "inputFields": 6, "enumValues": 8, "interfaces": 1, "possibleTypes": 12, "directives": 8}
 
 // finds are the mutations that tell of others than their input names: of whoever goes.
-var finds = map[string]bool{"setMembers": true, "setUserGroups": true, "deleteUser": true}
+var finds = map[string]bool{"setMembers": true, "setUserGroups": true, "deleteUser": true, "applyChanges": true}
 
 // measure walks the selections of an operation once: it adds up what they cost and refuses what is misshapen. Fragments are walked
 // wherever they are spread, which Limits.Fields bounds.
@@ -121,6 +123,7 @@ func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
 	if in.root {
 		in.size = max(1, entries)
 		inside.size, inside.found = in.size, m.found(f)
+		entries += commandPoints * m.commands(f)
 	}
 	own, connects := int64(1), strings.HasSuffix(f.Definition.Type.Name(), "Connection")
 	switch {
@@ -164,6 +167,21 @@ func (m *measure) found(f *ast.Field) int64 {
 		}
 	}
 	return directory.MaxBulk
+}
+
+// commands is how many writes applyChanges is to do.
+func (m *measure) commands(f *ast.Field) int64 {
+	input := f.Arguments.ForName("input")
+	if f.Name != "applyChanges" || input == nil {
+		return 0
+	}
+	v, err := input.Value.Value(m.vars)
+	given, _ := v.(map[string]any)
+	changes, _ := given["changes"].([]any)
+	if err != nil {
+		return 0
+	}
+	return int64(len(changes))
 }
 
 // partOfParent reports whether objects of the type are there with what they hang on, and cost nothing of their own.

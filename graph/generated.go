@@ -35,7 +35,9 @@ type ResolverRoot interface {
 	AddAdminsPayload() AddAdminsPayloadResolver
 	AddMembersPayload() AddMembersPayloadResolver
 	Admin() AdminResolver
+	ApplyChangesPayload() ApplyChangesPayloadResolver
 	Change() ChangeResolver
+	ChangeResult() ChangeResultResolver
 	CreateGroupPayload() CreateGroupPayloadResolver
 	CreateTokenPayload() CreateTokenPayloadResolver
 	CreateUserPayload() CreateUserPayloadResolver
@@ -59,6 +61,7 @@ type ResolverRoot interface {
 	SetUserGroupsPayload() SetUserGroupsPayloadResolver
 	Subscription() SubscriptionResolver
 	Token() TokenResolver
+	TransferAdminPayload() TransferAdminPayloadResolver
 	UpdateGroupPayload() UpdateGroupPayloadResolver
 	UpdateUserPayload() UpdateUserPayloadResolver
 	User() UserResolver
@@ -137,6 +140,12 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApplyChangesPayload struct {
+		Changes func(childComplexity int) int
+		DryRun  func(childComplexity int) int
+		Results func(childComplexity int) int
+	}
+
 	Change struct {
 		Actor     func(childComplexity int) int
 		After     func(childComplexity int) int
@@ -164,6 +173,19 @@ type ComplexityRoot struct {
 	ChangeEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	ChangeResult struct {
+		Action        func(childComplexity int) int
+		Changes       func(childComplexity int) int
+		Command       func(childComplexity int) int
+		DeletedID     func(childComplexity int) int
+		Group         func(childComplexity int) int
+		GroupOutcomes func(childComplexity int) int
+		Outcomes      func(childComplexity int) int
+		Token         func(childComplexity int) int
+		User          func(childComplexity int) int
+		WorkerModel   func(childComplexity int) int
 	}
 
 	CreateGroupPayload struct {
@@ -303,6 +325,7 @@ type ComplexityRoot struct {
 	Mutation struct {
 		AddAdmins         func(childComplexity int, input directory.AddAdminsInput) int
 		AddMembers        func(childComplexity int, input directory.AddMembersInput) int
+		ApplyChanges      func(childComplexity int, input ApplyChangesInput) int
 		CreateGroup       func(childComplexity int, input directory.CreateGroupInput) int
 		CreateToken       func(childComplexity int, input directory.CreateTokenInput) int
 		CreateUser        func(childComplexity int, input directory.CreateUserInput) int
@@ -318,6 +341,7 @@ type ComplexityRoot struct {
 		RotateToken       func(childComplexity int, input directory.RotateTokenInput) int
 		SetMembers        func(childComplexity int, input directory.SetMembersInput) int
 		SetUserGroups     func(childComplexity int, input directory.SetUserGroupsInput) int
+		TransferAdmin     func(childComplexity int, input directory.TransferAdminInput) int
 		UpdateGroup       func(childComplexity int, input UpdateGroupInput) int
 		UpdateUser        func(childComplexity int, input UpdateUserInput) int
 	}
@@ -449,6 +473,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TransferAdminPayload struct {
+		Changes  func(childComplexity int) int
+		DryRun   func(childComplexity int) int
+		Group    func(childComplexity int) int
+		Outcomes func(childComplexity int) int
+	}
+
 	UpdateGroupPayload struct {
 		Changes func(childComplexity int) int
 		DryRun  func(childComplexity int) int
@@ -548,10 +579,25 @@ type AdminResolver interface {
 
 	GrantedBy(ctx context.Context, obj *directory.Admin) (*directory.User, error)
 }
+type ApplyChangesPayloadResolver interface {
+	Results(ctx context.Context, obj *directory.Payload) ([]*directory.Payload, error)
+	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
+}
 type ChangeResolver interface {
 	Group(ctx context.Context, obj *directory.Change) (*directory.Group, error)
 
 	User(ctx context.Context, obj *directory.Change) (*directory.User, error)
+}
+type ChangeResultResolver interface {
+	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
+	User(ctx context.Context, obj *directory.Payload) (*directory.User, error)
+	Token(ctx context.Context, obj *directory.Payload) (*directory.Token, error)
+	Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error)
+	WorkerModel(ctx context.Context, obj *directory.Payload) (*directory.WorkerModel, error)
+
+	Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error)
+	GroupOutcomes(ctx context.Context, obj *directory.Payload) ([]*directory.GroupOutcome, error)
+	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
 }
 type CreateGroupPayloadResolver interface {
 	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
@@ -612,6 +658,7 @@ type MutationResolver interface {
 	SetUserGroups(ctx context.Context, input directory.SetUserGroupsInput) (*directory.Payload, error)
 	AddAdmins(ctx context.Context, input directory.AddAdminsInput) (*directory.Payload, error)
 	RemoveAdmins(ctx context.Context, input directory.RemoveAdminsInput) (*directory.Payload, error)
+	TransferAdmin(ctx context.Context, input directory.TransferAdminInput) (*directory.Payload, error)
 	CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error)
 	RotateToken(ctx context.Context, input directory.RotateTokenInput) (*directory.Payload, error)
 	RevokeToken(ctx context.Context, input directory.RevokeTokenInput) (*directory.Payload, error)
@@ -622,6 +669,7 @@ type MutationResolver interface {
 	DeleteAction(ctx context.Context, input directory.DeleteActionInput) (*directory.Payload, error)
 	PutWorkerModel(ctx context.Context, input directory.PutWorkerModelInput) (*directory.Payload, error)
 	DeleteWorkerModel(ctx context.Context, input directory.DeleteWorkerModelInput) (*directory.Payload, error)
+	ApplyChanges(ctx context.Context, input ApplyChangesInput) (*directory.Payload, error)
 }
 type PutActionPayloadResolver interface {
 	Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error)
@@ -682,6 +730,11 @@ type TokenResolver interface {
 	Owner(ctx context.Context, obj *directory.Token) (directory.TokenOwner, error)
 
 	CreatedBy(ctx context.Context, obj *directory.Token) (*directory.User, error)
+}
+type TransferAdminPayloadResolver interface {
+	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
+	Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error)
+	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
 }
 type UpdateGroupPayloadResolver interface {
 	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
@@ -973,6 +1026,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AdminEdge.Node(childComplexity), true
 
+	case "ApplyChangesPayload.changes":
+		if e.ComplexityRoot.ApplyChangesPayload.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyChangesPayload.Changes(childComplexity), true
+	case "ApplyChangesPayload.dryRun":
+		if e.ComplexityRoot.ApplyChangesPayload.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyChangesPayload.DryRun(childComplexity), true
+	case "ApplyChangesPayload.results":
+		if e.ComplexityRoot.ApplyChangesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyChangesPayload.Results(childComplexity), true
+
 	case "Change.actor":
 		if e.ComplexityRoot.Change.Actor == nil {
 			break
@@ -1095,6 +1167,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangeEdge.Node(childComplexity), true
+
+	case "ChangeResult.action":
+		if e.ComplexityRoot.ChangeResult.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Action(childComplexity), true
+	case "ChangeResult.changes":
+		if e.ComplexityRoot.ChangeResult.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Changes(childComplexity), true
+	case "ChangeResult.command":
+		if e.ComplexityRoot.ChangeResult.Command == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Command(childComplexity), true
+	case "ChangeResult.deletedId":
+		if e.ComplexityRoot.ChangeResult.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.DeletedID(childComplexity), true
+	case "ChangeResult.group":
+		if e.ComplexityRoot.ChangeResult.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Group(childComplexity), true
+	case "ChangeResult.groupOutcomes":
+		if e.ComplexityRoot.ChangeResult.GroupOutcomes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.GroupOutcomes(childComplexity), true
+	case "ChangeResult.outcomes":
+		if e.ComplexityRoot.ChangeResult.Outcomes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Outcomes(childComplexity), true
+	case "ChangeResult.token":
+		if e.ComplexityRoot.ChangeResult.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.Token(childComplexity), true
+	case "ChangeResult.user":
+		if e.ComplexityRoot.ChangeResult.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.User(childComplexity), true
+	case "ChangeResult.workerModel":
+		if e.ComplexityRoot.ChangeResult.WorkerModel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeResult.WorkerModel(childComplexity), true
 
 	case "CreateGroupPayload.changes":
 		if e.ComplexityRoot.CreateGroupPayload.Changes == nil {
@@ -1663,6 +1796,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddMembers(childComplexity, args["input"].(directory.AddMembersInput)), true
+	case "Mutation.applyChanges":
+		if e.ComplexityRoot.Mutation.ApplyChanges == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applyChanges_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyChanges(childComplexity, args["input"].(ApplyChangesInput)), true
 	case "Mutation.createGroup":
 		if e.ComplexityRoot.Mutation.CreateGroup == nil {
 			break
@@ -1828,6 +1972,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetUserGroups(childComplexity, args["input"].(directory.SetUserGroupsInput)), true
+	case "Mutation.transferAdmin":
+		if e.ComplexityRoot.Mutation.TransferAdmin == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_transferAdmin_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TransferAdmin(childComplexity, args["input"].(directory.TransferAdminInput)), true
 	case "Mutation.updateGroup":
 		if e.ComplexityRoot.Mutation.UpdateGroup == nil {
 			break
@@ -2380,6 +2535,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TokenEdge.Node(childComplexity), true
 
+	case "TransferAdminPayload.changes":
+		if e.ComplexityRoot.TransferAdminPayload.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Changes(childComplexity), true
+	case "TransferAdminPayload.dryRun":
+		if e.ComplexityRoot.TransferAdminPayload.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.DryRun(childComplexity), true
+	case "TransferAdminPayload.group":
+		if e.ComplexityRoot.TransferAdminPayload.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Group(childComplexity), true
+	case "TransferAdminPayload.outcomes":
+		if e.ComplexityRoot.TransferAdminPayload.Outcomes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.Outcomes(childComplexity), true
+
 	case "UpdateGroupPayload.changes":
 		if e.ComplexityRoot.UpdateGroupPayload.Changes == nil {
 			break
@@ -2699,7 +2879,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AccessTypeFilter", ec.unmarshalInputAccessTypeFilter),
 			graphql.NewInputUnmarshaler("AddAdminsInput", ec.unmarshalInputAddAdminsInput),
 			graphql.NewInputUnmarshaler("AddMembersInput", ec.unmarshalInputAddMembersInput),
+			graphql.NewInputUnmarshaler("ApplyChangesInput", ec.unmarshalInputApplyChangesInput),
 			graphql.NewInputUnmarshaler("ChangeFilter", ec.unmarshalInputChangeFilter),
+			graphql.NewInputUnmarshaler("ChangeInput", ec.unmarshalInputChangeInput),
 			graphql.NewInputUnmarshaler("CreateGroupInput", ec.unmarshalInputCreateGroupInput),
 			graphql.NewInputUnmarshaler("CreateTokenInput", ec.unmarshalInputCreateTokenInput),
 			graphql.NewInputUnmarshaler("CreateUserInput", ec.unmarshalInputCreateUserInput),
@@ -2708,6 +2890,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeleteGroupInput", ec.unmarshalInputDeleteGroupInput),
 			graphql.NewInputUnmarshaler("DeleteUserInput", ec.unmarshalInputDeleteUserInput),
 			graphql.NewInputUnmarshaler("DeleteWorkerModelInput", ec.unmarshalInputDeleteWorkerModelInput),
+			graphql.NewInputUnmarshaler("ExpectedVersionInput", ec.unmarshalInputExpectedVersionInput),
 			graphql.NewInputUnmarshaler("GroupFilter", ec.unmarshalInputGroupFilter),
 			graphql.NewInputUnmarshaler("GroupOrder", ec.unmarshalInputGroupOrder),
 			graphql.NewInputUnmarshaler("GroupRef", ec.unmarshalInputGroupRef),
@@ -2731,6 +2914,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("TagInput", ec.unmarshalInputTagInput),
 			graphql.NewInputUnmarshaler("TokenFilter", ec.unmarshalInputTokenFilter),
 			graphql.NewInputUnmarshaler("TokenOrder", ec.unmarshalInputTokenOrder),
+			graphql.NewInputUnmarshaler("TransferAdminInput", ec.unmarshalInputTransferAdminInput),
 			graphql.NewInputUnmarshaler("UpdateGroupInput", ec.unmarshalInputUpdateGroupInput),
 			graphql.NewInputUnmarshaler("UpdateUserInput", ec.unmarshalInputUpdateUserInput),
 			graphql.NewInputUnmarshaler("UserFilter", ec.unmarshalInputUserFilter),
@@ -2850,10 +3034,16 @@ rolls back. ` + "`" + `expectedVersion` + "`" + ` guards against overwriting ano
 In ` + "`" + `updateGroup` + "`" + ` and ` + "`" + `updateUser` + "`" + `, an absent field is left alone and null clears it; null for a field that cannot be
 empty is INVALID.
 
+**Repetition.** With the header ` + "`" + `Idempotency-Key` + "`" + `, a key of your choice such as a UUID, a request is done once: for 24 hours
+its repetition, by the same token, is answered what the first was answered, to the byte, and nothing is written again. So
+send a write again, under the same key, when its answer did not come. Each root field is done once by itself: one that was
+refused is tried again. Another document or other variables under the same key are a CONFLICT, and so is the repetition of
+what made a secret, which is not shown twice. A dry run is run again. Over a WebSocket there is no such header.
+
 **Limits.** Names of groups, users, actions and worker models: 1 to 256 characters, not blank, no control characters;
 names of groups and users are unique without regard to case. Descriptions: up to 4,096 characters. External ids: 1 to
 256. Handles: 1 to 64 of A-Z, a-z, 0-9, _ and -. Tags: up to 50 a group, keys 1 to 128 characters, values up to 128.
-Lists of users or groups in an input: up to 10,000 entries. Lists in a filter: up to 1,000 entries. ` + "`" + `nodes` + "`" + `: up to 100
+Lists of users or groups in an input: up to 10,000 entries. ` + "`" + `applyChanges` + "`" + `: up to 1,000 writes. Lists in a filter: up to 1,000 entries. ` + "`" + `nodes` + "`" + `: up to 100
 ids. ` + "`" + `checkMemberships` + "`" + `: up to 1,000 pairs. A text that is too long is INVALID; a list or a page that is too long is
 LIMIT_EXCEEDED, never cut silently.
 
@@ -2872,7 +3062,7 @@ the request's id for the operator, and ` + "`" + `extensions.field` + "`" + `, w
 - NOT_FOUND: it does not exist, or you do not see it.
 - INVALID: an argument is wrong.
 - CONFLICT: the name, handle or external id is taken, or the group is not at ` + "`" + `expectedVersion` + "`" + `; then
-  ` + "`" + `extensions.version` + "`" + ` is its current version.
+  ` + "`" + `extensions.version` + "`" + ` is its current version. With the field Idempotency-Key: the key stands for another request.
 - LAST_ADMIN: the group would lose its last admin.
 - LIMIT_EXCEEDED: a limit, such as ` + "`" + `atMost` + "`" + `, would be passed; nothing was changed.
 - TOO_MANY_REQUESTS: your points are used up; the header Retry-After says when to try again.
@@ -3866,6 +4056,15 @@ type Mutation {
   ): RemoveAdminsPayload!
 
   """
+  Hand an adminship over: make one user an admin and another, who is one, an ordinary member, in one step. Of two who hand
+  over the same one, the second is INVALID. For admins of the group and MEMBERS_EDIT.
+  """
+  transferAdmin(
+    """What to do."""
+    input: TransferAdminInput!
+  ): TransferAdminPayload!
+
+  """
   Create a token for a group or for a user. The secret is in this answer and nowhere else. For admins of the group,
   for the user, and for TOKENS_EDIT. A token can do this only if TOKENS_EDIT is among its scopes, and cannot give
   more scopes than it has.
@@ -3937,6 +4136,16 @@ type Mutation {
     """What to do."""
     input: DeleteWorkerModelInput!
   ): DeleteWorkerModelPayload!
+
+  """
+  Do up to 1,000 of the writes above in the order given, all or none. Each sees what those before it did: a group that one
+  makes may be named by the next. Where one is refused, nothing is changed, and ` + "`" + `extensions.field` + "`" + ` says which and why, as
+  ` + "`" + `input.changes[3].addMembers.users[0]` + "`" + `. Each needs what it needs by itself. What makes a secret cannot be one of many.
+  """
+  applyChanges(
+    """What to do."""
+    input: ApplyChangesInput!
+  ): ApplyChangesPayload!
 }
 
 # ----------------------------------------------------------------------------------------------------------- references
@@ -4323,6 +4532,39 @@ type RemoveAdminsPayload {
   group: Group!
 
   """What became of each user: DEMOTED or NOT_AN_ADMIN."""
+  outcomes: [MemberOutcome!]!
+
+  """The changes that were written, or on a dry run would be; empty where nothing changed."""
+  changes: [Change!]!
+
+  """Whether this was a dry run."""
+  dryRun: Boolean!
+}
+
+"""An adminship to hand over."""
+input TransferAdminInput {
+  """The group."""
+  group: GroupRef!
+
+  """The admin who becomes an ordinary member."""
+  from: UserRef!
+
+  """The user who becomes an admin."""
+  to: UserRef!
+
+  """The version that the group must be at; CONFLICT otherwise."""
+  expectedVersion: Int
+
+  """Only report what would change."""
+  dryRun: Boolean! = false
+}
+
+"""What transferAdmin did."""
+type TransferAdminPayload {
+  """The group."""
+  group: Group!
+
+  """PROMOTED or ALREADY_ADMIN for the one, DEMOTED for the other."""
   outcomes: [MemberOutcome!]!
 
   """The changes that were written, or on a dry run would be; empty where nothing changed."""
@@ -4732,6 +4974,132 @@ type DeleteWorkerModelPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+}
+
+"""Many writes in one."""
+input ApplyChangesInput {
+  """What to do, in this order: 1 to 1,000 writes."""
+  changes: [ChangeInput!]!
+
+  """The versions that groups must be at before the first of them; CONFLICT otherwise. Up to 1,000."""
+  expectedVersions: [ExpectedVersionInput!]
+
+  """Only report what would change."""
+  dryRun: Boolean! = false
+}
+
+"""The version that a group must be at."""
+input ExpectedVersionInput {
+  """The group."""
+  group: GroupRef!
+
+  """Its version."""
+  version: Int!
+}
+
+"""
+One write of many: exactly one of these. Its own ` + "`" + `dryRun` + "`" + ` must be false; its own ` + "`" + `expectedVersion` + "`" + ` is that before the first
+write of all.
+"""
+input ChangeInput @oneOf {
+  """Create a group."""
+  createGroup: CreateGroupInput
+
+  """Change a group."""
+  updateGroup: UpdateGroupInput
+
+  """Delete a group."""
+  deleteGroup: DeleteGroupInput
+
+  """Make users members."""
+  addMembers: AddMembersInput
+
+  """Take users out of a group."""
+  removeMembers: RemoveMembersInput
+
+  """Replace the members of a group."""
+  setMembers: SetMembersInput
+
+  """Replace the groups of a user."""
+  setUserGroups: SetUserGroupsInput
+
+  """Make users admins."""
+  addAdmins: AddAdminsInput
+
+  """Make admins ordinary members."""
+  removeAdmins: RemoveAdminsInput
+
+  """Hand an adminship over."""
+  transferAdmin: TransferAdminInput
+
+  """Revoke a token."""
+  revokeToken: RevokeTokenInput
+
+  """Create a user."""
+  createUser: CreateUserInput
+
+  """Change a user."""
+  updateUser: UpdateUserInput
+
+  """Delete a user."""
+  deleteUser: DeleteUserInput
+
+  """Make or replace an action."""
+  putAction: PutActionInput
+
+  """Delete an action."""
+  deleteAction: DeleteActionInput
+
+  """Make or replace a worker model."""
+  putWorkerModel: PutWorkerModelInput
+
+  """Delete a worker model."""
+  deleteWorkerModel: DeleteWorkerModelInput
+}
+
+"""What applyChanges did."""
+type ApplyChangesPayload {
+  """What became of each write, in the order given."""
+  results: [ChangeResult!]!
+
+  """All changes that were written, or on a dry run would be; empty where nothing changed."""
+  changes: [Change!]!
+
+  """Whether this was a dry run."""
+  dryRun: Boolean!
+}
+
+"""What one write of many did. What it is about is shown as it is after the last of them; null where it is gone by then."""
+type ChangeResult {
+  """Which write it was, as ` + "`" + `addMembers` + "`" + `."""
+  command: String!
+
+  """The group that it is about."""
+  group: Group
+
+  """The user that it is about."""
+  user: User
+
+  """The token that it is about."""
+  token: Token
+
+  """The action that it put."""
+  action: Action
+
+  """The worker model that it put."""
+  workerModel: WorkerModel
+
+  """The id of what it deleted."""
+  deletedId: ID
+
+  """What became of each user that it names."""
+  outcomes: [MemberOutcome!]!
+
+  """What became of each group that setUserGroups names."""
+  groupOutcomes: [GroupOutcome!]!
+
+  """The changes that it wrote, or on a dry run would have written."""
+  changes: [Change!]!
 }
 
 """What an action needs, or a worker model can do."""
@@ -5489,6 +5857,18 @@ func (ec *executionContext) childFields_AdminEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type AdminEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApplyChangesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_ApplyChangesPayload_results(ctx, field)
+	case "changes":
+		return ec.fieldContext_ApplyChangesPayload_changes(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_ApplyChangesPayload_dryRun(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplyChangesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Change(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5545,6 +5925,32 @@ func (ec *executionContext) childFields_ChangeEdge(ctx context.Context, field gr
 		return ec.fieldContext_ChangeEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChangeEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ChangeResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "command":
+		return ec.fieldContext_ChangeResult_command(ctx, field)
+	case "group":
+		return ec.fieldContext_ChangeResult_group(ctx, field)
+	case "user":
+		return ec.fieldContext_ChangeResult_user(ctx, field)
+	case "token":
+		return ec.fieldContext_ChangeResult_token(ctx, field)
+	case "action":
+		return ec.fieldContext_ChangeResult_action(ctx, field)
+	case "workerModel":
+		return ec.fieldContext_ChangeResult_workerModel(ctx, field)
+	case "deletedId":
+		return ec.fieldContext_ChangeResult_deletedId(ctx, field)
+	case "outcomes":
+		return ec.fieldContext_ChangeResult_outcomes(ctx, field)
+	case "groupOutcomes":
+		return ec.fieldContext_ChangeResult_groupOutcomes(ctx, field)
+	case "changes":
+		return ec.fieldContext_ChangeResult_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangeResult", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6031,6 +6437,20 @@ func (ec *executionContext) childFields_TokenEdge(ctx context.Context, field gra
 		return ec.fieldContext_TokenEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TokenEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_TransferAdminPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "group":
+		return ec.fieldContext_TransferAdminPayload_group(ctx, field)
+	case "outcomes":
+		return ec.fieldContext_TransferAdminPayload_outcomes(ctx, field)
+	case "changes":
+		return ec.fieldContext_TransferAdminPayload_changes(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_TransferAdminPayload_dryRun(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TransferAdminPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6587,6 +7007,20 @@ func (ec *executionContext) field_Mutation_addMembers_args(ctx context.Context, 
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_applyChanges_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ApplyChangesInput, error) {
+			return ec.unmarshalNApplyChangesInput2rosterᚋgraphᚐApplyChangesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6789,6 +7223,20 @@ func (ec *executionContext) field_Mutation_setUserGroups_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (directory.SetUserGroupsInput, error) {
 			return ec.unmarshalNSetUserGroupsInput2rosterᚋinternalᚋdirectoryᚐSetUserGroupsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_transferAdmin_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (directory.TransferAdminInput, error) {
+			return ec.unmarshalNTransferAdminInput2rosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -8427,6 +8875,93 @@ func (ec *executionContext) fieldContext_AdminEdge_node(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _ApplyChangesPayload_results(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyChangesPayload_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApplyChangesPayload().Results(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Payload) graphql.Marshaler {
+			return ec.marshalNChangeResult2ᚕᚖrosterᚋinternalᚋdirectoryᚐPayloadᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyChangesPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApplyChangesPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ChangeResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApplyChangesPayload_changes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyChangesPayload_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApplyChangesPayload().Changes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Change) graphql.Marshaler {
+			return ec.marshalNChange2ᚕᚖrosterᚋinternalᚋdirectoryᚐChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyChangesPayload_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApplyChangesPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Change(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApplyChangesPayload_dryRun(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyChangesPayload_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DryRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyChangesPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApplyChangesPayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _Change_id(ctx context.Context, field graphql.CollectedField, obj *directory.Change) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8934,6 +9469,308 @@ func (ec *executionContext) fieldContext_ChangeEdge_node(_ context.Context, fiel
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Change(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_command(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_command(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Command, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_command(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeResult", field, false, false, "String")
+}
+
+func (ec *executionContext) _ChangeResult_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_group(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().Group(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Group) graphql.Marshaler {
+			return ec.marshalOGroup2ᚖrosterᚋinternalᚋdirectoryᚐGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_group(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_user(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().User(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖrosterᚋinternalᚋdirectoryᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_token(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_token(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().Token(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Token) graphql.Marshaler {
+			return ec.marshalOToken2ᚖrosterᚋinternalᚋdirectoryᚐToken(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_token(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Token(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_action(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().Action(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Action) graphql.Marshaler {
+			return ec.marshalOAction2ᚖrosterᚋinternalᚋdirectoryᚐAction(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Action(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_workerModel(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_workerModel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().WorkerModel(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.WorkerModel) graphql.Marshaler {
+			return ec.marshalOWorkerModel2ᚖrosterᚋinternalᚋdirectoryᚐWorkerModel(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_workerModel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WorkerModel(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_deletedId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_deletedId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeResult", field, false, false, "ID")
+}
+
+func (ec *executionContext) _ChangeResult_outcomes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_outcomes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().Outcomes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.MemberOutcome) graphql.Marshaler {
+			return ec.marshalNMemberOutcome2ᚕᚖrosterᚋinternalᚋdirectoryᚐMemberOutcomeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_outcomes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MemberOutcome(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_groupOutcomes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_groupOutcomes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().GroupOutcomes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.GroupOutcome) graphql.Marshaler {
+			return ec.marshalNGroupOutcome2ᚕᚖrosterᚋinternalᚋdirectoryᚐGroupOutcomeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_groupOutcomes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GroupOutcome(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ChangeResult_changes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ChangeResult_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ChangeResult().Changes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Change) graphql.Marshaler {
+			return ec.marshalNChange2ᚕᚖrosterᚋinternalᚋdirectoryᚐChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ChangeResult_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangeResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Change(ctx, field)
 		},
@@ -11615,6 +12452,50 @@ func (ec *executionContext) fieldContext_Mutation_removeAdmins(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_transferAdmin(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_transferAdmin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TransferAdmin(ctx, fc.Args["input"].(directory.TransferAdminInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+			return ec.marshalNTransferAdminPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_transferAdmin(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TransferAdminPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_transferAdmin_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createToken(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12049,6 +12930,50 @@ func (ec *executionContext) fieldContext_Mutation_deleteWorkerModel(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deleteWorkerModel_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_applyChanges(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_applyChanges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApplyChanges(ctx, fc.Args["input"].(ApplyChangesInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+			return ec.marshalNApplyChangesPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_applyChanges(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApplyChangesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_applyChanges_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14342,6 +15267,125 @@ func (ec *executionContext) fieldContext_TokenEdge_node(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_group(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Group(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Group) graphql.Marshaler {
+			return ec.marshalNGroup2ᚖrosterᚋinternalᚋdirectoryᚐGroup(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_group(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_outcomes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_outcomes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Outcomes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.MemberOutcome) graphql.Marshaler {
+			return ec.marshalNMemberOutcome2ᚕᚖrosterᚋinternalᚋdirectoryᚐMemberOutcomeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_outcomes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MemberOutcome(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_changes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.TransferAdminPayload().Changes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Change) graphql.Marshaler {
+			return ec.marshalNChange2ᚕᚖrosterᚋinternalᚋdirectoryᚐChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TransferAdminPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Change(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TransferAdminPayload_dryRun(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DryRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TransferAdminPayload", field, false, false, "Boolean")
 }
 
 func (ec *executionContext) _UpdateGroupPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -16940,6 +17984,66 @@ func UnmarshalAddMembersInput(ctx context.Context, raw any) (directory.AddMember
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputApplyChangesInput(ctx context.Context, obj any) (ApplyChangesInput, error) {
+	var it ApplyChangesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"changes", "expectedVersions", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "changes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("changes"))
+			data, err := ec.unmarshalNChangeInput2ᚕᚖrosterᚋgraphᚐChangeInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Changes = data
+		case "expectedVersions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersions"))
+			data, err := ec.unmarshalOExpectedVersionInput2ᚕᚖrosterᚋinternalᚋdirectoryᚐExpectedVersionInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersions = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalApplyChangesInput unmarshals raw into the ApplyChangesInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalApplyChangesInput(ctx context.Context, raw any) (ApplyChangesInput, error) {
+	var out ApplyChangesInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ApplyChangesInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputChangeFilter(ctx context.Context, obj any) (directory.ChangeFilter, error) {
 	var it directory.ChangeFilter
 	if obj == nil {
@@ -17007,6 +18111,167 @@ func (ec *executionContext) unmarshalInputChangeFilter(ctx context.Context, obj 
 func UnmarshalChangeFilter(ctx context.Context, raw any) (directory.ChangeFilter, error) {
 	var out directory.ChangeFilter
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangeFilter", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputChangeInput(ctx context.Context, obj any) (ChangeInput, error) {
+	var it ChangeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"createGroup", "updateGroup", "deleteGroup", "addMembers", "removeMembers", "setMembers", "setUserGroups", "addAdmins", "removeAdmins", "transferAdmin", "revokeToken", "createUser", "updateUser", "deleteUser", "putAction", "deleteAction", "putWorkerModel", "deleteWorkerModel"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "createGroup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createGroup"))
+			data, err := ec.unmarshalOCreateGroupInput2ᚖrosterᚋinternalᚋdirectoryᚐCreateGroupInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreateGroup = data
+		case "updateGroup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updateGroup"))
+			data, err := ec.unmarshalOUpdateGroupInput2ᚖrosterᚋgraphᚐUpdateGroupInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UpdateGroup = data
+		case "deleteGroup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deleteGroup"))
+			data, err := ec.unmarshalODeleteGroupInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteGroupInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeleteGroup = data
+		case "addMembers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addMembers"))
+			data, err := ec.unmarshalOAddMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐAddMembersInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AddMembers = data
+		case "removeMembers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("removeMembers"))
+			data, err := ec.unmarshalORemoveMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐRemoveMembersInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RemoveMembers = data
+		case "setMembers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("setMembers"))
+			data, err := ec.unmarshalOSetMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐSetMembersInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SetMembers = data
+		case "setUserGroups":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("setUserGroups"))
+			data, err := ec.unmarshalOSetUserGroupsInput2ᚖrosterᚋinternalᚋdirectoryᚐSetUserGroupsInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SetUserGroups = data
+		case "addAdmins":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addAdmins"))
+			data, err := ec.unmarshalOAddAdminsInput2ᚖrosterᚋinternalᚋdirectoryᚐAddAdminsInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AddAdmins = data
+		case "removeAdmins":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("removeAdmins"))
+			data, err := ec.unmarshalORemoveAdminsInput2ᚖrosterᚋinternalᚋdirectoryᚐRemoveAdminsInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RemoveAdmins = data
+		case "transferAdmin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transferAdmin"))
+			data, err := ec.unmarshalOTransferAdminInput2ᚖrosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TransferAdmin = data
+		case "revokeToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("revokeToken"))
+			data, err := ec.unmarshalORevokeTokenInput2ᚖrosterᚋinternalᚋdirectoryᚐRevokeTokenInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RevokeToken = data
+		case "createUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createUser"))
+			data, err := ec.unmarshalOCreateUserInput2ᚖrosterᚋinternalᚋdirectoryᚐCreateUserInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreateUser = data
+		case "updateUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updateUser"))
+			data, err := ec.unmarshalOUpdateUserInput2ᚖrosterᚋgraphᚐUpdateUserInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UpdateUser = data
+		case "deleteUser":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deleteUser"))
+			data, err := ec.unmarshalODeleteUserInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteUserInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeleteUser = data
+		case "putAction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("putAction"))
+			data, err := ec.unmarshalOPutActionInput2ᚖrosterᚋinternalᚋdirectoryᚐPutActionInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PutAction = data
+		case "deleteAction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deleteAction"))
+			data, err := ec.unmarshalODeleteActionInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteActionInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeleteAction = data
+		case "putWorkerModel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("putWorkerModel"))
+			data, err := ec.unmarshalOPutWorkerModelInput2ᚖrosterᚋinternalᚋdirectoryᚐPutWorkerModelInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PutWorkerModel = data
+		case "deleteWorkerModel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deleteWorkerModel"))
+			data, err := ec.unmarshalODeleteWorkerModelInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteWorkerModelInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeleteWorkerModel = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalChangeInput unmarshals raw into the ChangeInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalChangeInput(ctx context.Context, raw any) (ChangeInput, error) {
+	var out ChangeInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangeInput", raw, &out)
 	return out, err
 }
 
@@ -17581,6 +18846,55 @@ func (ec *executionContext) unmarshalInputDeleteWorkerModelInput(ctx context.Con
 func UnmarshalDeleteWorkerModelInput(ctx context.Context, raw any) (directory.DeleteWorkerModelInput, error) {
 	var out directory.DeleteWorkerModelInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteWorkerModelInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputExpectedVersionInput(ctx context.Context, obj any) (directory.ExpectedVersionInput, error) {
+	var it directory.ExpectedVersionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"group", "version"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "group":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("group"))
+			data, err := ec.unmarshalNGroupRef2rosterᚋinternalᚋdirectoryᚐGroupRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Group = data
+		case "version":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("version"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Version = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalExpectedVersionInput unmarshals raw into the ExpectedVersionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalExpectedVersionInput(ctx context.Context, raw any) (directory.ExpectedVersionInput, error) {
+	var out directory.ExpectedVersionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ExpectedVersionInput", raw, &out)
 	return out, err
 }
 
@@ -19233,6 +20547,80 @@ func UnmarshalTokenOrder(ctx context.Context, raw any) (directory.Ordering[direc
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputTransferAdminInput(ctx context.Context, obj any) (directory.TransferAdminInput, error) {
+	var it directory.TransferAdminInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"group", "from", "to", "expectedVersion", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "group":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("group"))
+			data, err := ec.unmarshalNGroupRef2rosterᚋinternalᚋdirectoryᚐGroupRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Group = data
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalNUserRef2rosterᚋinternalᚋdirectoryᚐUserRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalNUserRef2rosterᚋinternalᚋdirectoryᚐUserRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalTransferAdminInput unmarshals raw into the TransferAdminInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTransferAdminInput(ctx context.Context, raw any) (directory.TransferAdminInput, error) {
+	var out directory.TransferAdminInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TransferAdminInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputUpdateGroupInput(ctx context.Context, obj any) (UpdateGroupInput, error) {
 	var it UpdateGroupInput
 	if obj == nil {
@@ -20218,6 +21606,51 @@ func (ec *executionContext) _AdminEdge(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var applyChangesPayloadImplementors = []string{"ApplyChangesPayload"}
+
+func (ec *executionContext) _ApplyChangesPayload(ctx context.Context, sel ast.SelectionSet, obj *directory.Payload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, applyChangesPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApplyChangesPayload")
+		case "results":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ApplyChangesPayload_results(ctx, field, obj)
+				})
+		case "changes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ApplyChangesPayload_changes(ctx, field, obj)
+				})
+		case "dryRun":
+			out.Values[i] = ec._ApplyChangesPayload_dryRun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var changeImplementors = []string{"Change", "Node"}
 
 func (ec *executionContext) _Change(ctx context.Context, sel ast.SelectionSet, obj *directory.Change) graphql.Marshaler {
@@ -20387,6 +21820,92 @@ func (ec *executionContext) _ChangeEdge(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var changeResultImplementors = []string{"ChangeResult"}
+
+func (ec *executionContext) _ChangeResult(ctx context.Context, sel ast.SelectionSet, obj *directory.Payload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, changeResultImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ChangeResult")
+		case "command":
+			out.Values[i] = ec._ChangeResult_command(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "group":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_group(ctx, field, obj)
+				})
+		case "user":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_user(ctx, field, obj)
+				})
+		case "token":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_token(ctx, field, obj)
+				})
+		case "action":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_action(ctx, field, obj)
+				})
+		case "workerModel":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_workerModel(ctx, field, obj)
+				})
+		case "deletedId":
+			out.Values[i] = ec._ChangeResult_deletedId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "outcomes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_outcomes(ctx, field, obj)
+				})
+		case "groupOutcomes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_groupOutcomes(ctx, field, obj)
+				})
+		case "changes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ChangeResult_changes(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -21400,6 +22919,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "transferAdmin":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_transferAdmin(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createToken":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createToken(ctx, field)
@@ -21466,6 +22992,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteWorkerModel":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteWorkerModel(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "applyChanges":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_applyChanges(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -22367,6 +23900,57 @@ func (ec *executionContext) _TokenEdge(ctx context.Context, sel ast.SelectionSet
 			out.Values[i] = ec._TokenEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var transferAdminPayloadImplementors = []string{"TransferAdminPayload"}
+
+func (ec *executionContext) _TransferAdminPayload(ctx context.Context, sel ast.SelectionSet, obj *directory.Payload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, transferAdminPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TransferAdminPayload")
+		case "group":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_group(ctx, field, obj)
+				})
+		case "outcomes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_outcomes(ctx, field, obj)
+				})
+		case "changes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._TransferAdminPayload_changes(ctx, field, obj)
+				})
+		case "dryRun":
+			out.Values[i] = ec._TransferAdminPayload_dryRun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -23453,6 +25037,19 @@ func (ec *executionContext) marshalNAdminEdge2ᚖrosterᚋinternalᚋdirectory�
 	return ec._AdminEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNApplyChangesInput2rosterᚋgraphᚐApplyChangesInput(ctx context.Context, v any) (ApplyChangesInput, error) {
+	res, err := ec.unmarshalInputApplyChangesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApplyChangesPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx context.Context, sel ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ApplyChangesPayload!")
+		return graphql.Null
+	}
+	return ec._ApplyChangesPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -23523,6 +25120,25 @@ func (ec *executionContext) marshalNChangeEdge2ᚖrosterᚋinternalᚋdirectory�
 	return ec._ChangeEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNChangeInput2ᚕᚖrosterᚋgraphᚐChangeInputᚄ(ctx context.Context, v any) ([]*ChangeInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*ChangeInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNChangeInput2ᚖrosterᚋgraphᚐChangeInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNChangeInput2ᚖrosterᚋgraphᚐChangeInput(ctx context.Context, v any) (*ChangeInput, error) {
+	res, err := ec.unmarshalInputChangeInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNChangeKind2rosterᚋinternalᚋdirectoryᚐChangeKind(ctx context.Context, v any) (directory.ChangeKind, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNChangeKind2rosterᚋinternalᚋdirectoryᚐChangeKind[tmp]
@@ -23572,6 +25188,30 @@ var (
 		directory.ChangeKindUserDeleted:   "USER_DELETED",
 	}
 )
+
+func (ec *executionContext) marshalNChangeResult2ᚕᚖrosterᚋinternalᚋdirectoryᚐPayloadᚄ(ctx context.Context, sel ast.SelectionSet, v []*directory.Payload) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNChangeResult2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNChangeResult2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx context.Context, sel ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ChangeResult!")
+		return graphql.Null
+	}
+	return ec._ChangeResult(ctx, sel, v)
+}
 
 func (ec *executionContext) unmarshalNCreateGroupInput2rosterᚋinternalᚋdirectoryᚐCreateGroupInput(ctx context.Context, v any) (directory.CreateGroupInput, error) {
 	res, err := ec.unmarshalInputCreateGroupInput(ctx, v)
@@ -23713,6 +25353,11 @@ var (
 		directory.DoorSystem:           "SYSTEM",
 	}
 )
+
+func (ec *executionContext) unmarshalNExpectedVersionInput2ᚖrosterᚋinternalᚋdirectoryᚐExpectedVersionInput(ctx context.Context, v any) (*directory.ExpectedVersionInput, error) {
+	res, err := ec.unmarshalInputExpectedVersionInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) marshalNGroup2ᚕᚖrosterᚋinternalᚋdirectoryᚐGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []*directory.Group) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -24758,6 +26403,19 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNTransferAdminInput2rosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx context.Context, v any) (directory.TransferAdminInput, error) {
+	res, err := ec.unmarshalInputTransferAdminInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNTransferAdminPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx context.Context, sel ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "TransferAdminPayload!")
+		return graphql.Null
+	}
+	return ec._TransferAdminPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (uuid.UUID, error) {
 	res, err := UnmarshalUUID(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -25232,6 +26890,13 @@ func (ec *executionContext) unmarshalOAccessTypeFilter2ᚖrosterᚋinternalᚋdi
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOAction2ᚖrosterᚋinternalᚋdirectoryᚐAction(ctx context.Context, sel ast.SelectionSet, v *directory.Action) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Action(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOActionType2rosterᚋinternalᚋdirectoryᚐActionType(ctx context.Context, v any) (directory.ActionType, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalOActionType2rosterᚋinternalᚋdirectoryᚐActionType[tmp]
@@ -25257,6 +26922,22 @@ var (
 		directory.ActionTypePlugin:  "PLUGIN",
 	}
 )
+
+func (ec *executionContext) unmarshalOAddAdminsInput2ᚖrosterᚋinternalᚋdirectoryᚐAddAdminsInput(ctx context.Context, v any) (*directory.AddAdminsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAddAdminsInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAddMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐAddMembersInput(ctx context.Context, v any) (*directory.AddMembersInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAddMembersInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
@@ -25332,6 +27013,22 @@ func (ec *executionContext) marshalOChangeKind2ᚕrosterᚋinternalᚋdirectory�
 	return ret
 }
 
+func (ec *executionContext) unmarshalOCreateGroupInput2ᚖrosterᚋinternalᚋdirectoryᚐCreateGroupInput(ctx context.Context, v any) (*directory.CreateGroupInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCreateGroupInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOCreateUserInput2ᚖrosterᚋinternalᚋdirectoryᚐCreateUserInput(ctx context.Context, v any) (*directory.CreateUserInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCreateUserInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -25355,6 +27052,38 @@ func (ec *executionContext) unmarshalODateTimeFilter2ᚖrosterᚋinternalᚋdire
 		return nil, nil
 	}
 	res, err := ec.unmarshalInputDateTimeFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODeleteActionInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteActionInput(ctx context.Context, v any) (*directory.DeleteActionInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDeleteActionInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODeleteGroupInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteGroupInput(ctx context.Context, v any) (*directory.DeleteGroupInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDeleteGroupInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODeleteUserInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteUserInput(ctx context.Context, v any) (*directory.DeleteUserInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDeleteUserInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalODeleteWorkerModelInput2ᚖrosterᚋinternalᚋdirectoryᚐDeleteWorkerModelInput(ctx context.Context, v any) (*directory.DeleteWorkerModelInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDeleteWorkerModelInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -25392,6 +27121,23 @@ func (ec *executionContext) marshalODoor2ᚕrosterᚋinternalᚋdirectoryᚐDoor
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOExpectedVersionInput2ᚕᚖrosterᚋinternalᚋdirectoryᚐExpectedVersionInputᚄ(ctx context.Context, v any) ([]*directory.ExpectedVersionInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*directory.ExpectedVersionInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNExpectedVersionInput2ᚖrosterᚋinternalᚋdirectoryᚐExpectedVersionInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalOGroup2ᚖrosterᚋinternalᚋdirectoryᚐGroup(ctx context.Context, sel ast.SelectionSet, v *directory.Group) graphql.Marshaler {
@@ -25745,6 +27491,38 @@ func (ec *executionContext) marshalOPermission2ᚕrosterᚋinternalᚋdirectory�
 	return ret
 }
 
+func (ec *executionContext) unmarshalOPutActionInput2ᚖrosterᚋinternalᚋdirectoryᚐPutActionInput(ctx context.Context, v any) (*directory.PutActionInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputPutActionInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOPutWorkerModelInput2ᚖrosterᚋinternalᚋdirectoryᚐPutWorkerModelInput(ctx context.Context, v any) (*directory.PutWorkerModelInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputPutWorkerModelInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalORemoveAdminsInput2ᚖrosterᚋinternalᚋdirectoryᚐRemoveAdminsInput(ctx context.Context, v any) (*directory.RemoveAdminsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRemoveAdminsInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalORemoveMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐRemoveMembersInput(ctx context.Context, v any) (*directory.RemoveMembersInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRemoveMembersInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalORequirementInput2ᚕᚖrosterᚋinternalᚋdirectoryᚐRequirementInputᚄ(ctx context.Context, v any) ([]*directory.RequirementInput, error) {
 	if v == nil {
 		return nil, nil
@@ -25760,6 +27538,14 @@ func (ec *executionContext) unmarshalORequirementInput2ᚕᚖrosterᚋinternal�
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalORevokeTokenInput2ᚖrosterᚋinternalᚋdirectoryᚐRevokeTokenInput(ctx context.Context, v any) (*directory.RevokeTokenInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRevokeTokenInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalORole2ᚕrosterᚋinternalᚋdirectoryᚐRoleᚄ(ctx context.Context, v any) ([]directory.Role, error) {
@@ -25829,6 +27615,22 @@ var (
 		directory.RoleViewer:        "VIEWER",
 	}
 )
+
+func (ec *executionContext) unmarshalOSetMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐSetMembersInput(ctx context.Context, v any) (*directory.SetMembersInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSetMembersInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOSetUserGroupsInput2ᚖrosterᚋinternalᚋdirectoryᚐSetUserGroupsInput(ctx context.Context, v any) (*directory.SetUserGroupsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSetUserGroupsInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
 	if v == nil {
@@ -26014,6 +27816,14 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalOTransferAdminInput2ᚖrosterᚋinternalᚋdirectoryᚐTransferAdminInput(ctx context.Context, v any) (*directory.TransferAdminInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputTransferAdminInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (*uuid.UUID, error) {
 	if v == nil {
 		return nil, nil
@@ -26030,6 +27840,22 @@ func (ec *executionContext) marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(
 	_ = ctx
 	res := MarshalUUID(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOUpdateGroupInput2ᚖrosterᚋgraphᚐUpdateGroupInput(ctx context.Context, v any) (*UpdateGroupInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputUpdateGroupInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOUpdateUserInput2ᚖrosterᚋgraphᚐUpdateUserInput(ctx context.Context, v any) (*UpdateUserInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputUpdateUserInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalOUser2ᚖrosterᚋinternalᚋdirectoryᚐUser(ctx context.Context, sel ast.SelectionSet, v *directory.User) graphql.Marshaler {
@@ -26104,6 +27930,13 @@ func (ec *executionContext) unmarshalOUserRef2ᚖrosterᚋinternalᚋdirectory�
 	}
 	res, err := ec.unmarshalInputUserRef(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOWorkerModel2ᚖrosterᚋinternalᚋdirectoryᚐWorkerModel(ctx context.Context, sel ast.SelectionSet, v *directory.WorkerModel) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._WorkerModel(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -264,6 +264,8 @@ func TestCost(t *testing.T) {
 		{`mutation($u: [UserRef!]!) { addMembers(input: {group: {handle: "eng"}, users: $u, dryRun: true}) { changes { kind } group { members(first: 3) { nodes { id } } } } }`,
 			m{"u": []m{{"username": "bob"}, {"username": "ada"}}}, "11"}, // 1 + 2 entries + 1 + 2 changes + 1 group + 1 + 3
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind } } }`, nil, "3"},
+		{`mutation { applyChanges(input: {dryRun: true, changes: [{deleteGroup: {group: {handle: "eng"}}}, {addMembers: {group: {name: "Operations"}, users: [{username: "ada"}]}}]}) { results { command } } }`, nil, "48"}, // 1 + 3 + 2 × 20 + 1 + 3
+		{`mutation($c: [ChangeInput!]!) { applyChanges(input: {dryRun: true, changes: $c}) { dryRun } }`, m{"c": []m{{"deleteGroup": m{"group": m{"handle": "eng"}}}}}, "23"},
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind user { id } } } }`, nil, "20004"}, // 1 + 1 + 10,001 × 2
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], atMost: 20, dryRun: true}) { outcomes { user { id } } } }`, nil, "44"},
 		{`mutation($i: SetMembersInput!) { setMembers(input: $i) { outcomes { user { id } } } }`, m{"i": m{"group": m{"handle": "eng"}, "members": []m{}, "atMost": 20, "dryRun": true}}, "44"},

@@ -84,7 +84,7 @@ func (r *renderer) compile(t *ast.Type, set ast.SelectionSet) (part, bool) {
 func (r *renderer) object(def *ast.Definition, set ast.SelectionSet, nonNull bool) (part, bool) {
 	p := objectPart{nonNull: nonNull}
 	kind := def.Name
-	if strings.HasSuffix(kind, "Payload") {
+	if strings.HasSuffix(kind, "Payload") || kind == "ChangeResult" {
 		kind = "Payload" // one type behind them all
 	}
 	for _, f := range graphql.CollectFields(r.op, set, satisfied(def.Name)) {

@@ -157,6 +157,7 @@ var fieldsOf = map[string]map[string]appender{
 		"deletedId": optionalText(func(p *directory.Payload) *string { return p.DeletedID }),
 		"secret":    text(func(p *directory.Payload) string { return p.Secret }),
 		"created":   boolean(func(p *directory.Payload) bool { return p.Created }),
+		"command":   text(func(p *directory.Payload) string { return p.Command }),
 	},
 	"MemberOutcome": {
 		"username": text(func(o *directory.MemberOutcome) string { return o.Username }),
@@ -260,6 +261,8 @@ func elements(v any) (sequence, bool) {
 	case []*directory.Parameter:
 		return seq(v)
 	case []*directory.Change:
+		return seq(v)
+	case []*directory.Payload:
 		return seq(v)
 	case []*directory.MemberOutcome:
 		return seq(v)

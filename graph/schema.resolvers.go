@@ -51,12 +51,52 @@ func (r *adminResolver) GrantedBy(ctx context.Context, obj *directory.Admin) (*d
 	return linked[*directory.User](ctx, obj)
 }
 
+func (r *applyChangesPayloadResolver) Results(ctx context.Context, obj *directory.Payload) ([]*directory.Payload, error) {
+	return linked[[]*directory.Payload](ctx, obj)
+}
+
+func (r *applyChangesPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
 func (r *changeResolver) Group(ctx context.Context, obj *directory.Change) (*directory.Group, error) {
 	return linked[*directory.Group](ctx, obj)
 }
 
 func (r *changeResolver) User(ctx context.Context, obj *directory.Change) (*directory.User, error) {
 	return linked[*directory.User](ctx, obj)
+}
+
+func (r *changeResultResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
+	return linked[*directory.Group](ctx, obj)
+}
+
+func (r *changeResultResolver) User(ctx context.Context, obj *directory.Payload) (*directory.User, error) {
+	return linked[*directory.User](ctx, obj)
+}
+
+func (r *changeResultResolver) Token(ctx context.Context, obj *directory.Payload) (*directory.Token, error) {
+	return linked[*directory.Token](ctx, obj)
+}
+
+func (r *changeResultResolver) Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error) {
+	return linked[*directory.Action](ctx, obj)
+}
+
+func (r *changeResultResolver) WorkerModel(ctx context.Context, obj *directory.Payload) (*directory.WorkerModel, error) {
+	return linked[*directory.WorkerModel](ctx, obj)
+}
+
+func (r *changeResultResolver) Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error) {
+	return linked[[]*directory.MemberOutcome](ctx, obj)
+}
+
+func (r *changeResultResolver) GroupOutcomes(ctx context.Context, obj *directory.Payload) ([]*directory.GroupOutcome, error) {
+	return linked[[]*directory.GroupOutcome](ctx, obj)
+}
+
+func (r *changeResultResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
 }
 
 func (r *createGroupPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
@@ -187,6 +227,10 @@ func (r *mutationResolver) RemoveAdmins(ctx context.Context, input directory.Rem
 	return written(ctx, r.plans, r.dir.RemoveAdmins, input)
 }
 
+func (r *mutationResolver) TransferAdmin(ctx context.Context, input directory.TransferAdminInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.TransferAdmin, input)
+}
+
 func (r *mutationResolver) CreateToken(ctx context.Context, input directory.CreateTokenInput) (*directory.Payload, error) {
 	return written(ctx, r.plans, r.dir.CreateToken, input)
 }
@@ -225,6 +269,10 @@ func (r *mutationResolver) PutWorkerModel(ctx context.Context, input directory.P
 
 func (r *mutationResolver) DeleteWorkerModel(ctx context.Context, input directory.DeleteWorkerModelInput) (*directory.Payload, error) {
 	return written(ctx, r.plans, r.dir.DeleteWorkerModel, input)
+}
+
+func (r *mutationResolver) ApplyChanges(ctx context.Context, input ApplyChangesInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.ApplyChanges, input.directory())
 }
 
 func (r *putActionPayloadResolver) Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error) {
@@ -367,6 +415,18 @@ func (r *tokenResolver) CreatedBy(ctx context.Context, obj *directory.Token) (*d
 	return linked[*directory.User](ctx, obj)
 }
 
+func (r *transferAdminPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
+	return linked[*directory.Group](ctx, obj)
+}
+
+func (r *transferAdminPayloadResolver) Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error) {
+	return linked[[]*directory.MemberOutcome](ctx, obj)
+}
+
+func (r *transferAdminPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
 func (r *updateGroupPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
 	return linked[*directory.Group](ctx, obj)
 }
@@ -417,7 +477,13 @@ func (r *Resolver) AddMembersPayload() AddMembersPayloadResolver {
 
 func (r *Resolver) Admin() AdminResolver { return &adminResolver{r} }
 
+func (r *Resolver) ApplyChangesPayload() ApplyChangesPayloadResolver {
+	return &applyChangesPayloadResolver{r}
+}
+
 func (r *Resolver) Change() ChangeResolver { return &changeResolver{r} }
+
+func (r *Resolver) ChangeResult() ChangeResultResolver { return &changeResultResolver{r} }
 
 func (r *Resolver) CreateGroupPayload() CreateGroupPayloadResolver {
 	return &createGroupPayloadResolver{r}
@@ -493,6 +559,10 @@ func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionRes
 
 func (r *Resolver) Token() TokenResolver { return &tokenResolver{r} }
 
+func (r *Resolver) TransferAdminPayload() TransferAdminPayloadResolver {
+	return &transferAdminPayloadResolver{r}
+}
+
 func (r *Resolver) UpdateGroupPayload() UpdateGroupPayloadResolver {
 	return &updateGroupPayloadResolver{r}
 }
@@ -512,7 +582,9 @@ type (
 	addAdminsPayloadResolver         struct{ *Resolver }
 	addMembersPayloadResolver        struct{ *Resolver }
 	adminResolver                    struct{ *Resolver }
+	applyChangesPayloadResolver      struct{ *Resolver }
 	changeResolver                   struct{ *Resolver }
+	changeResultResolver             struct{ *Resolver }
 	createGroupPayloadResolver       struct{ *Resolver }
 	createTokenPayloadResolver       struct{ *Resolver }
 	createUserPayloadResolver        struct{ *Resolver }
@@ -536,6 +608,7 @@ type (
 	setUserGroupsPayloadResolver     struct{ *Resolver }
 	subscriptionResolver             struct{ *Resolver }
 	tokenResolver                    struct{ *Resolver }
+	transferAdminPayloadResolver     struct{ *Resolver }
 	updateGroupPayloadResolver       struct{ *Resolver }
 	updateUserPayloadResolver        struct{ *Resolver }
 	userResolver                     struct{ *Resolver }

@@ -134,7 +134,8 @@ var constraints = map[string]Error{
 // explain turns a broken constraint into the rule that it stands for.
 func explain(err error) error {
 	var de *db.Error
-	if !errors.As(err, &de) {
+	var e *Error
+	if errors.As(err, &e) || !errors.As(err, &de) {
 		return err
 	}
 	if rule, ok := constraints[de.Constraint]; ok {

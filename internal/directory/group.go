@@ -67,6 +67,7 @@ func (w *write) createGroup(in CreateGroupInput) error {
 		return err
 	}
 	w.out.group = &g.ID
+	w.mine(g.ID)
 	if err := w.change(ChangeKindGroupCreated, g, nil, nil, imageOfGroup(g)); err != nil {
 		return err
 	}

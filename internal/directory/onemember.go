@@ -141,7 +141,7 @@ func (w *write) tellOne(sel Selection, one db.OneWritten) error {
 			}
 			w.out.set(l.Key, []*MemberOutcome{&o})
 		default:
-			if err := w.follow(l); err != nil {
+			if err := w.follow([]*Payload{w.out}, l); err != nil {
 				return err
 			}
 		}

@@ -50,6 +50,7 @@ func randomStep(r *rand.Rand) step {
 			refs = append(refs, ptr(directory.GroupByName(g)))
 		}
 	}
+	many := changes{randomChange(r), randomChange(r)}
 	steps := []step{
 		{"addMembers", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.AddMembers(w.t.Context(), by, directory.AddMembersInput{Group: group, Users: some, OnUnknownUser: unknown, DryRun: dry}, sel)
@@ -68,6 +69,9 @@ func randomStep(r *rand.Rand) step {
 		}},
 		{"removeAdmins", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.RemoveAdmins(w.t.Context(), by, directory.RemoveAdminsInput{Group: group, Users: some, DryRun: dry}, sel)
+		}},
+		{"transferAdmin", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
+			return w.TransferAdmin(w.t.Context(), by, directory.TransferAdminInput{Group: group, From: user, To: *named(word)[0], DryRun: dry}, sel)
 		}},
 		{"setUserGroups", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.SetUserGroups(w.t.Context(), by, directory.SetUserGroupsInput{User: user, Groups: refs, DryRun: dry}, sel)
@@ -89,6 +93,9 @@ func randomStep(r *rand.Rand) step {
 		}},
 		{"deleteUser", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.DeleteUser(w.t.Context(), by, directory.DeleteUserInput{User: user, DryRun: dry}, sel)
+		}},
+		{"applyChanges", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
+			return w.ApplyChanges(w.t.Context(), by, directory.ApplyChangesInput{Changes: many, DryRun: dry}, sel)
 		}},
 	}
 	return steps[r.IntN(len(steps))]
@@ -134,7 +141,11 @@ func TestDryRuns(t *testing.T) {
 		}
 		for name, now := range w.versions() {
 			old, was := versions[name]
-			if touched := strings.Contains(strings.Join(written, "\n"), `"`+name+`"`); was && (now != old) != touched || was && now < old {
+			all := strings.Join(written, "\n")
+			if strings.Contains(all, fmt.Sprintf("GROUP_CREATED system SYSTEM %q", name)) {
+				continue // another group of that name
+			}
+			if touched := strings.Contains(all, `"`+name+`"`); was && (now != old) != touched || was && now < old {
 				t.Errorf("%s: the version of %s went from %d to %d; it was touched: %t", s.name, name, old, now, touched)
 			}
 		}

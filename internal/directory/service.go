@@ -46,41 +46,6 @@ func New(c Config) *Service {
 	return s
 }
 
-// Payload is what every write answers: what became of it, in a form that selections are read of.
-type Payload struct {
-	Links
-	DryRun    bool
-	DeletedID *string // the TypeID of what was deleted
-	Secret    string  // a new token's, here and nowhere else; "" in a dry run
-	Created   bool    // for put: the thing is new
-
-	Answer   []byte // what Once made of it; of a repetition, what was made then
-	Repeated bool   // the write was done before, under the same key, and this holds its Answer alone
-
-	Outcomes                                []*MemberOutcome // one for each user, in the order given
-	changes                                 []db.Change
-	groups                                  []*GroupOutcome
-	group, user, token, action, workerModel *uuid.UUID
-}
-
-// MemberOutcome is what became of one user of a membership write.
-type MemberOutcome struct {
-	Links
-	Username string
-	Result   MemberResult
-	userID   *uuid.UUID
-}
-
-// GroupOutcome is what became of one group of setUserGroups.
-type GroupOutcome struct {
-	Links
-	Result  MemberResult
-	groupID uuid.UUID
-}
-
-// GroupID is the group's TypeID.
-func (o *GroupOutcome) GroupID() string { return typeID(groupPrefix, o.groupID) }
-
 // write is one write under way: its transaction, its caller, and what it has changed so far.
 type write struct {
 	*reader
@@ -88,6 +53,8 @@ type write struct {
 	s       *Service
 	out     *Payload
 	touched map[uuid.UUID]*db.Touched
+	turns   map[uuid.UUID]bool // of many writes in one, what they took turns for; nil: of one
+	missed  *[]uuid.UUID       // what they had to have taken turns for
 }
 
 // write runs fn in one transaction, appends what it changed to the log, and reads the selection of its answer, all before the
@@ -140,7 +107,7 @@ func (w *write) flush(sel Selection) error {
 		ts = append(ts, *t)
 	}
 	slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
-	told := slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" })
+	told := slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" || l.Field == "results" })
 	return w.store.Record(w.ctx, ts, w.out.changes, told)
 }
 
@@ -188,70 +155,6 @@ func image(v any) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// answer reads what the selection wants of the payload.
-func (w *write) answer(sel Selection) error {
-	for _, l := range sel.Links {
-		if err := w.follow(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *write) follow(l Link) error {
-	p, ctx, r := w.out, w.ctx, w.reader
-	switch l.Field {
-	case "group":
-		return one("", func(p *Payload) *uuid.UUID { return p.group }, groups, nil).follow(ctx, r, []*Payload{p}, l)
-	case "user":
-		return one("", func(p *Payload) *uuid.UUID { return p.user }, users, nil).follow(ctx, r, []*Payload{p}, l)
-	case "token":
-		return one("", func(p *Payload) *uuid.UUID { return p.token }, tokens, nil).follow(ctx, r, []*Payload{p}, l)
-	case "action":
-		return one("", func(p *Payload) *uuid.UUID { return p.action }, actions, nil).follow(ctx, r, []*Payload{p}, l)
-	case "workerModel":
-		return one("", func(p *Payload) *uuid.UUID { return p.workerModel }, workerModels, nil).follow(ctx, r, []*Payload{p}, l)
-	case "changes":
-		cs := make([]*Change, len(p.changes))
-		for i := range cs {
-			c := changeOf(&p.changes[i])
-			cs[i] = &c
-		}
-		p.set(l.Key, cs)
-		return r.kinds.change.expand(ctx, r, cs, l.Select)
-	}
-	return w.followOutcomes(l)
-}
-
-// followOutcomes copies the outcomes for each link: under another alias they may be asked for with another selection.
-func (w *write) followOutcomes(l Link) error {
-	if w.out.groups != nil {
-		os := mapped(w.out.groups, func(o *GroupOutcome) *GroupOutcome { c := *o; return &c })
-		w.out.set(l.Key, os)
-		for _, inner := range l.Select.Links {
-			to := one("", func(o *GroupOutcome) *uuid.UUID { return &o.groupID }, groups, visibleGroups)
-			if err := to.follow(w.ctx, w.reader, os, inner); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	copies := make([]MemberOutcome, len(w.out.Outcomes))
-	os := make([]*MemberOutcome, len(copies))
-	for i, o := range w.out.Outcomes {
-		copies[i] = *o
-		os[i] = &copies[i]
-	}
-	w.out.set(l.Key, os)
-	for _, inner := range l.Select.Links {
-		to := one("", func(o *MemberOutcome) *uuid.UUID { return o.userID }, users, nil)
-		if err := to.follow(w.ctx, w.reader, os, inner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // lockGroup finds, locks and reads the group that a write is on, and authorises the caller on the locked row. A group that the
 // caller may not see is NOT_FOUND; behind the doors that refuse first, FORBIDDEN.
 func (w *write) lockGroup(ref GroupRef, op Operation, expectedVersion *int) (*db.Group, error) {
@@ -283,7 +186,7 @@ func (w *write) lockOne(field string, ref GroupRef) (*db.Group, error) {
 	if err != nil || id == uuid.Nil {
 		return nil, err
 	}
-	gs, err := w.store.LockGroups(w.ctx, []uuid.UUID{id}, w.by.viewer())
+	gs, err := w.readLocked([]uuid.UUID{id})
 	if err != nil || len(gs) == 0 {
 		return nil, err
 	}
@@ -295,7 +198,21 @@ func (w *write) lockGroups(ids []uuid.UUID) ([]*db.Group, error) {
 	if err := w.store.TakeTurns(w.ctx, ids); err != nil {
 		return nil, err
 	}
-	return w.store.LockGroups(w.ctx, ids, w.by.viewer())
+	return w.readLocked(ids)
+}
+
+// readLocked locks and reads groups whose turns are taken, with the counts as this write leaves them so far.
+func (w *write) readLocked(ids []uuid.UUID) ([]*db.Group, error) {
+	if err := w.turned(ids...); err != nil {
+		return nil, err
+	}
+	gs, err := w.store.LockGroups(w.ctx, ids, w.by.viewer())
+	for _, g := range gs {
+		if t := w.touched[g.ID]; t != nil {
+			g.StoredMemberCount, g.AdminCount = g.StoredMemberCount+t.Members, g.AdminCount+t.Admins
+		}
+	}
+	return gs, err
 }
 
 // lockedGroups reads groups that are locked.

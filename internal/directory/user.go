@@ -33,6 +33,7 @@ func (w *write) insertUsers(us []db.User) error {
 		return err
 	}
 	for i := range done {
+		w.mine(done[i].ID)
 		if err := w.change(ChangeKindUserCreated, nil, &done[i], nil, imageOfUser(&done[i])); err != nil {
 			return err
 		}
@@ -172,6 +173,9 @@ func (w *write) lockUser(ref UserRef) (*db.User, error) {
 		return nil, gone
 	}
 	if err := w.store.TakeTurns(w.ctx, []uuid.UUID{found.ID}); err != nil {
+		return nil, err
+	}
+	if err := w.turned(found.ID); err != nil {
 		return nil, err
 	}
 	u, ok, err := w.store.LockUser(w.ctx, found.ID)
