@@ -64,6 +64,26 @@ func (m *migrate) do(ctx context.Context, p *program) (err error) {
 	return nil
 }
 
+// epoch ends the cursors that there are.
+type epoch struct{}
+
+func (*epoch) flags(*flag.FlagSet) {}
+
+func (*epoch) check(args []string) []string { return none(args) }
+
+func (*epoch) do(ctx context.Context, p *program) (err error) {
+	d, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	if err := d.store.NewEpoch(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout, "The change log begins a new epoch: who follows it is told to read anew.")
+	return nil
+}
+
 // importFile loads a file of groups.
 type importFile struct{ dryRun bool }
 

@@ -64,7 +64,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	with := settings{"HOME": "/home/ada", "ROSTER_ADMIN_TOKEN": adminToken, "ROSTER_LOG_LEVEL": "wrong, but who cares"}
 	all := []string{
-		"serve", "migrate [-down]", "import [-dry-run] FILE", "seed -demo", "check [-json]", "token -user NAME", "help",
+		"serve", "migrate [-down]", "import [-dry-run] FILE", "seed -demo", "check [-json]", "epoch", "token -user NAME", "help",
 		"-addr", "ROSTER_ADDR", "127.0.0.1:8080", "DATABASE_URL", "-data", "ROSTER_DATA", "roster", "PG_BIN", "ROSTER_MIGRATE",
 		"ROSTER_ADMIN_TOKEN", "ROSTER_TOKEN_KEY", "ROSTER_CORS_ORIGINS", "ROSTER_INTROSPECTION", "ROSTER_LOG_LEVEL", "ROSTER_LOG_FORMAT",
 	}

@@ -63,13 +63,29 @@ func (d *database) prepare(ctx context.Context, p *program) error {
 	current, err := d.store.Current(ctx)
 	switch {
 	case err == nil && current:
-		return nil
+		return d.settle(ctx, p)
 	case !p.config.Migrate: // an error: there is no schema at all
 		return errors.New("the schema is older than this program: run `roster migrate`")
 	}
 	n, err := db.Migrate(ctx, d.url)
 	if n > 0 {
 		p.log.Info("migrated", "count", n)
+	}
+	if err != nil {
+		return err
+	}
+	return d.settle(ctx, p)
+}
+
+// settle makes a database that was restored into another Postgres at home there.
+func (d *database) settle(ctx context.Context, p *program) error {
+	ahead, err := d.store.LogAhead(ctx)
+	if err != nil || !ahead {
+		return err
+	}
+	moved, err := db.Settle(ctx, d.url)
+	if moved > 0 {
+		p.log.Warn("this database comes from another Postgres: its change log was moved before all that is written here, and begins a new epoch", "changes", moved)
 	}
 	return err
 }

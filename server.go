@@ -69,6 +69,7 @@ func commands() []command {
 		{"import", "[-dry-run] FILE", "load groups, members and admins from a file of JSON Lines; - is standard input", &importFile{}},
 		{"seed", "-demo | -groups N -users N -memberships N", "make a small organisation, or data for load tests", &seed{}},
 		{"check", "[-json] [-most N]", "prove that counters, names, owners and the change log agree, on a database in use", &check{}},
+		{"epoch", "", "have all who follow the changes read anew: after the database was set back in a way that it cannot notice", &epoch{}},
 		{"token", "-user NAME | -group NAME | -list | -rotate ID | -revoke ID", "make, list, rotate and revoke tokens", &token{}},
 	}
 }

@@ -32,12 +32,12 @@ var audits = append([]audit{
 		rows: "SELECT count(*) FROM groups",
 		// A group may be born without admins, and a list of none may replace them. What takes them one by one may not take the last, nor may
 		// the end of a user. One that was never told to have an admin need have none.
-		violations: `WITH last AS (SELECT DISTINCT ON (group_id) group_id, user_id, tx, after IS NOT NULL AS added FROM changes
+		violations: `WITH last AS (SELECT DISTINCT ON (group_id) group_id, user_id, tx, at, after IS NOT NULL AS added FROM changes
 				WHERE kind IN ('ADMIN_ADDED', 'ADMIN_REMOVED') ORDER BY group_id, tx DESC, seq DESC)
 			` + about("g.id", "l.user_id", "", "g.name") + `'an admin', CASE WHEN l.added THEN 'none, and no change says so' ELSE 'none: the last was deleted' END, false
 			FROM groups g JOIN last l ON l.group_id = g.id
 			WHERE NOT EXISTS (SELECT FROM admins a WHERE a.group_id = g.id)
-				AND (l.added OR EXISTS (SELECT FROM changes c WHERE c.tx = l.tx AND c.kind = 'USER_DELETED' AND c.user_id = l.user_id))`,
+				AND (l.added OR EXISTS (SELECT FROM changes c WHERE c.tx = l.tx AND c.at = l.at AND c.kind = 'USER_DELETED' AND c.user_id = l.user_id))`,
 	},
 	{
 		name: "orphans", meaning: "whatever belongs to a group, a user or a token belongs to one that there is",
