@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -28,27 +30,45 @@ type api struct {
 	sql   *sql.DB // beside the directory, for what only a test may do
 }
 
+// patience is how long a statement and an operation may take in tests that are not about that: as long as the busiest machine needs.
+const patience = time.Minute
+
+func patiently(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("read_timeout", patience.String())
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // newAPI serves a directory with nobody in it but its first administrator.
 func newAPI(t testing.TB, o db.Options) *api {
 	t.Helper()
 	return serveAPI(t, rostertest.URL(t), o)
 }
 
-func serveAPI(t testing.TB, url string, o db.Options) *api {
+func serveAPI(t testing.TB, address string, o db.Options) *api {
 	t.Helper()
-	o.URL = url
+	o.URL = address
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, patience)
 	store, err := db.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	beside, err := sql.Open("pg", url)
+	beside, err := sql.Open("pg", patiently(t, address))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = beside.Close() })
 	dir := rostertest.DirectoryOn(t, store)
-	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler), Introspection: graph.Everybody})
+	limits := graph.Defaults()
+	limits.Timeout = patience
+	h := graph.NewHandler(graph.HandlerConfig{Directory: dir, Log: slog.New(slog.DiscardHandler), Introspection: graph.Everybody, Limits: limits})
 	srv := httptest.NewServer(auth.RequestIDs(h))
 	t.Cleanup(srv.Close)
 	return &api{Server: srv, dir: dir, token: rostertest.AdminSecret, sql: beside}
