@@ -54,16 +54,20 @@ func PlaceOf(cursor []string) (Place, bool) {
 func (s *Store) Log(ctx context.Context) (Log, error) {
 	var l Log
 	var horizon Place
-	// A copy of the database has the setting too. It is known by its oid, one in another Postgres by the name that Postgres gave itself,
-	// one that went back in time, or failed over, by its timeline; and whatever else is done to the row, by the row's transaction.
-	_, err := s.queryRow(ctx, `SELECT concat_ws(' ', s.value, s.xmin, d.oid, (SELECT system_identifier FROM pg_control_system()),
-				CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END), pg_snapshot_xmin(pg_current_snapshot())::text,
-			coalesce(split_part(h.value, ' ', 1), '0'), coalesce(split_part(h.value, ' ', 2), '0')::bigint
-		FROM settings s JOIN pg_database d ON d.datname = current_database() LEFT JOIN settings h ON h.key = 'changes_horizon'
-		WHERE s.key = 'epoch'`, nil, &l.Epoch, xid{&l.Settled}, xid{&horizon.Tx}, &horizon.Seq)
+	_, err := s.queryRow(ctx, logState, nil, &l.Epoch, xid{&l.Settled}, xid{&horizon.Tx}, &horizon.Seq)
 	l.Horizon = horizon
 	return l, err
 }
+
+// logState is SQL for a Log. A copy of the database has the setting too: it is known by its oid, one in another Postgres by the name that
+// Postgres gave itself, one that went back in time, or failed over, by its timeline; and whatever else is done to the row, by the row's
+// transaction.
+const logState = `SELECT concat_ws(' ', s.value, s.xmin, d.oid, (SELECT system_identifier FROM pg_control_system()),
+			CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END) AS epoch,
+		pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
+		coalesce(split_part(h.value, ' ', 1), '0') AS tx, coalesce(split_part(h.value, ' ', 2), '0')::bigint AS seq
+	FROM settings s JOIN pg_database d ON d.datname = current_database() LEFT JOIN settings h ON h.key = 'changes_horizon'
+	WHERE s.key = 'epoch'`
 
 var allOfChange = []string{"tx", "seq", "at", "kind", "actor", "via", "request_id", "group_id", "group_name", "user_id", "username", "before", "after"}
 

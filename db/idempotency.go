@@ -13,10 +13,11 @@ type IdempotencyKey struct {
 	Fingerprints [][]byte
 }
 
-// Answered is what was kept of a write that was done under a key. Of one that made a secret it is the token, and no answer.
+// Answered is what was kept of a write that was done under a key. Of one that made a secret it is the token or the webhook, and no answer.
 type Answered struct {
-	Answer []byte
-	Token  *uuid.UUID
+	Answer  []byte
+	Token   *uuid.UUID
+	Webhook *uuid.UUID
 }
 
 // keyLives is how long a key is good for.
@@ -31,10 +32,10 @@ func (s *Store) KeepAnswer(ctx context.Context, k IdempotencyKey, place string, 
 				WHERE k.fingerprint = ANY ($3::bytea[]) AND k.created_at > now() - `+keyLives+`
 			RETURNING caller, key
 		), kept AS (
-			INSERT INTO idempotency_answers (caller, key, place, answer, token_id)
-			SELECT caller, key, $4, $5::bytea, $6::uuid FROM taken ON CONFLICT DO NOTHING RETURNING place
+			INSERT INTO idempotency_answers (caller, key, place, answer, token_id, webhook_id)
+			SELECT caller, key, $4, $5::bytea, $6::uuid, $7::uuid FROM taken ON CONFLICT DO NOTHING RETURNING place
 		) SELECT EXISTS (SELECT FROM kept)`,
-		[]any{k.Caller.String(), k.Key, byteas(k.Fingerprints), place, byteaArg(a.Answer), uuidArg(a.Token)}, &kept)
+		[]any{k.Caller.String(), k.Key, byteas(k.Fingerprints), place, byteaArg(a.Answer), uuidArg(a.Token), uuidArg(a.Webhook)}, &kept)
 	return kept, err
 }
 
@@ -50,9 +51,9 @@ func (s *Store) FindAnswer(ctx context.Context, caller uuid.UUID, key, place str
 	var k KeptAnswer
 	var a Answered
 	var there bool
-	found, err := s.queryRow(ctx, `SELECT k.fingerprint, k.created_at <= now() - `+keyLives+`, a.place IS NOT NULL, a.answer, a.token_id
+	found, err := s.queryRow(ctx, `SELECT k.fingerprint, k.created_at <= now() - `+keyLives+`, a.place IS NOT NULL, a.answer, a.token_id, a.webhook_id
 		FROM idempotency_keys k LEFT JOIN idempotency_answers a ON a.caller = k.caller AND a.key = k.key AND a.place = $3
-		WHERE k.caller = $1::uuid AND k.key = $2`, []any{caller.String(), key, place}, &k.Fingerprint, &k.Old, &there, &a.Answer, &a.Token)
+		WHERE k.caller = $1::uuid AND k.key = $2`, []any{caller.String(), key, place}, &k.Fingerprint, &k.Old, &there, &a.Answer, &a.Token, &a.Webhook)
 	if err != nil || !found {
 		return nil, err
 	}

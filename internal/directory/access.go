@@ -9,21 +9,23 @@ import (
 
 // The operations that access is decided for.
 const (
-	OperationGroupList   Operation = "GROUP_LIST"
-	OperationGroupView   Operation = "GROUP_VIEW"
-	OperationGroupCreate Operation = "GROUP_CREATE"
-	OperationGroupUpdate Operation = "GROUP_UPDATE"
-	OperationGroupDelete Operation = "GROUP_DELETE"
-	OperationMembersView Operation = "MEMBERS_VIEW"
-	OperationMembersEdit Operation = "MEMBERS_EDIT"
-	OperationAdminsView  Operation = "ADMINS_VIEW"
-	OperationAdminsEdit  Operation = "ADMINS_EDIT"
-	OperationTokensView  Operation = "TOKENS_VIEW"
-	OperationTokensEdit  Operation = "TOKENS_EDIT"
-	OperationUsersView   Operation = "USERS_VIEW"
-	OperationUsersEdit   Operation = "USERS_EDIT"
-	OperationChangesView Operation = "CHANGES_VIEW"
-	OperationActionsEdit Operation = "ACTIONS_EDIT"
+	OperationGroupList    Operation = "GROUP_LIST"
+	OperationGroupView    Operation = "GROUP_VIEW"
+	OperationGroupCreate  Operation = "GROUP_CREATE"
+	OperationGroupUpdate  Operation = "GROUP_UPDATE"
+	OperationGroupDelete  Operation = "GROUP_DELETE"
+	OperationMembersView  Operation = "MEMBERS_VIEW"
+	OperationMembersEdit  Operation = "MEMBERS_EDIT"
+	OperationAdminsView   Operation = "ADMINS_VIEW"
+	OperationAdminsEdit   Operation = "ADMINS_EDIT"
+	OperationTokensView   Operation = "TOKENS_VIEW"
+	OperationTokensEdit   Operation = "TOKENS_EDIT"
+	OperationUsersView    Operation = "USERS_VIEW"
+	OperationUsersEdit    Operation = "USERS_EDIT"
+	OperationChangesView  Operation = "CHANGES_VIEW"
+	OperationActionsEdit  Operation = "ACTIONS_EDIT"
+	OperationWebhooksView Operation = "WEBHOOKS_VIEW"
+	OperationWebhooksEdit Operation = "WEBHOOKS_EDIT"
 )
 
 // Operations are all of them, for the tests that walk the table.
@@ -31,6 +33,7 @@ var Operations = []Operation{
 	OperationGroupList, OperationGroupView, OperationGroupCreate, OperationGroupUpdate, OperationGroupDelete,
 	OperationMembersView, OperationMembersEdit, OperationAdminsView, OperationAdminsEdit, OperationTokensView,
 	OperationTokensEdit, OperationUsersView, OperationUsersEdit, OperationChangesView, OperationActionsEdit,
+	OperationWebhooksView, OperationWebhooksEdit,
 }
 
 // rule is one row of the access table: who may do an operation. Any part that holds is enough, but a token must have the
@@ -48,21 +51,23 @@ type rule struct {
 
 // rules of the directory itself, which hold in GraphQL and wherever a door has none of its own.
 var accessRules = map[Operation]rule{
-	OperationGroupList:   {scope: PermissionGroupsView, everybody: true}, // what is listed is what GROUP_VIEW lets through
-	OperationGroupView:   {scope: PermissionGroupsView, public: true, member: true, admin: true},
-	OperationGroupCreate: {scope: PermissionGroupsAdd},
-	OperationGroupUpdate: {scope: PermissionGroupsEdit, admin: true},
-	OperationGroupDelete: {scope: PermissionGroupsRemove, admin: true},
-	OperationMembersView: {scope: PermissionGroupsView, public: true, member: true, admin: true},
-	OperationMembersEdit: {scope: PermissionMembersEdit, admin: true},
-	OperationAdminsView:  {scope: PermissionGroupsView, public: true, member: true, admin: true},
-	OperationAdminsEdit:  {scope: PermissionMembersEdit, admin: true}, // so MEMBERS_EDIT is power over every group: its holder can become its admin
-	OperationTokensView:  {scope: PermissionTokensEdit, admin: true},
-	OperationTokensEdit:  {scope: PermissionTokensEdit, admin: true},
-	OperationUsersView:   {scope: PermissionUsersView},
-	OperationUsersEdit:   {scope: PermissionUsersEdit},
-	OperationChangesView: {scope: PermissionChangesView, admin: true},
-	OperationActionsEdit: {scope: PermissionGroupsEdit, admin: true},
+	OperationGroupList:    {scope: PermissionGroupsView, everybody: true}, // what is listed is what GROUP_VIEW lets through
+	OperationGroupView:    {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationGroupCreate:  {scope: PermissionGroupsAdd},
+	OperationGroupUpdate:  {scope: PermissionGroupsEdit, admin: true},
+	OperationGroupDelete:  {scope: PermissionGroupsRemove, admin: true},
+	OperationMembersView:  {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationMembersEdit:  {scope: PermissionMembersEdit, admin: true},
+	OperationAdminsView:   {scope: PermissionGroupsView, public: true, member: true, admin: true},
+	OperationAdminsEdit:   {scope: PermissionMembersEdit, admin: true}, // so MEMBERS_EDIT is power over every group: its holder can become its admin
+	OperationTokensView:   {scope: PermissionTokensEdit, admin: true},
+	OperationTokensEdit:   {scope: PermissionTokensEdit, admin: true},
+	OperationUsersView:    {scope: PermissionUsersView},
+	OperationUsersEdit:    {scope: PermissionUsersEdit},
+	OperationChangesView:  {scope: PermissionChangesView, admin: true},
+	OperationActionsEdit:  {scope: PermissionGroupsEdit, admin: true},
+	OperationWebhooksView: {scope: PermissionChangesView}, // who may be sent all changes may see where they are sent
+	OperationWebhooksEdit: {scope: PermissionChangesView},
 }
 
 // doorRules are the rules that a legacy API documents differently; each is named in docs/doors.md.

@@ -44,6 +44,8 @@ var graphqlPolicy = []policy{
 	{directory.OperationUsersEdit, "administrator", "administrator", "administrator"},
 	{directory.OperationChangesView, groupAdmins, groupAdmins, "administrator"},
 	{directory.OperationActionsEdit, groupAdmins, groupAdmins, "administrator"},
+	{directory.OperationWebhooksView, "administrator", "administrator", "administrator"},
+	{directory.OperationWebhooksEdit, "administrator", "administrator", "administrator"},
 }
 
 // doorPolicy is where a door differs; whatever is not here is as above.
@@ -91,7 +93,8 @@ var scopeOf = map[directory.Operation]directory.Permission{
 	directory.OperationAdminsEdit: directory.PermissionMembersEdit, directory.OperationTokensView: directory.PermissionTokensEdit,
 	directory.OperationTokensEdit: directory.PermissionTokensEdit, directory.OperationUsersView: directory.PermissionUsersView,
 	directory.OperationUsersEdit: directory.PermissionUsersEdit, directory.OperationChangesView: directory.PermissionChangesView,
-	directory.OperationActionsEdit: directory.PermissionGroupsEdit,
+	directory.OperationActionsEdit: directory.PermissionGroupsEdit, directory.OperationWebhooksView: directory.PermissionChangesView,
+	directory.OperationWebhooksEdit: directory.PermissionChangesView,
 }
 
 // doorScopes are where a door asks for another scope.

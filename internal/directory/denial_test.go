@@ -61,7 +61,7 @@ func TestDenialsAreExplained(t *testing.T) {
 	}
 	for _, op := range []directory.Operation{directory.OperationGroupCreate, directory.OperationGroupUpdate, directory.OperationGroupDelete,
 		directory.OperationMembersEdit, directory.OperationAdminsEdit, directory.OperationTokensEdit, directory.OperationUsersEdit,
-		directory.OperationActionsEdit} {
+		directory.OperationActionsEdit, directory.OperationWebhooksEdit} {
 		if refused[op] == 0 {
 			t.Errorf("nobody was refused %s", op)
 		}
@@ -101,6 +101,9 @@ func (w *world) attempts(by directory.Caller, ref directory.GroupRef) map[direct
 		},
 		directory.OperationActionsEdit: func() error {
 			return of(w.PutWorkerModel(ctx, by, directory.PutWorkerModelInput{Group: ref, Name: "m", Type: directory.WorkerModelTypeDocker, DryRun: dry}, nothing))
+		},
+		directory.OperationWebhooksEdit: func() error {
+			return of(w.CreateWebhook(ctx, by, directory.CreateWebhookInput{URL: "https://example.org", DryRun: dry}, nothing))
 		},
 		directory.OperationGroupList: func() error {
 			_, err := w.Group(ctx, by, ref, nothing)

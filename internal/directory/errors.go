@@ -129,6 +129,8 @@ var constraints = map[string]Error{
 	"admins_user_exists":        {Code: NotFound, Field: "input.users", Message: "A user was deleted meanwhile."},
 	"tokens_group_exists":       {Code: NotFound, Field: "input.group", Message: "There is no such group."},
 	"tokens_user_exists":        {Code: NotFound, Field: "input.user", Message: "There is no such user."},
+	"webhooks_owner_exists":     {Code: NotFound, Field: "input.enabled", Message: "Its owner was deleted meanwhile."},
+	"webhooks_token_exists":     {Code: NotFound, Field: "input.enabled", Message: "The token that you use was deleted meanwhile."},
 }
 
 // explain turns a broken constraint into the rule that it stands for.

@@ -28,7 +28,8 @@ var (
 )
 
 // Prefixes of all ids.
-var Prefixes = []string{groupPrefix, userPrefix, tokenPrefix, memberPrefix, adminPrefix, changePrefix, actionPrefix, workerModelPrefix}
+var Prefixes = []string{groupPrefix, userPrefix, tokenPrefix, memberPrefix, adminPrefix, changePrefix, actionPrefix, workerModelPrefix,
+	webhookPrefix, deliveryPrefix}
 
 // TypeID and ParseID spell ids and read them.
 func TypeID(prefix string, id uuid.UUID) string { return typeID(prefix, id) }
@@ -75,3 +76,15 @@ func (s *Service) AwaitRead(ctx context.Context, tx uint64, seq int64) {
 		pause(ctx, feedGap)
 	}
 }
+
+// WakeWebhooks has webhooks looked after now.
+func (s *Service) WakeWebhooks() { nudge(s.hooks.wake) }
+
+// RetryIn is how long a webhook that failed is left alone.
+var RetryIn = retryIn
+
+// KeptFilter and FilterKept are a filter as it is kept beside a webhook.
+var (
+	KeptFilter = keptFilter
+	FilterKept = filterKept
+)

@@ -61,6 +61,7 @@ const DefaultFeedBacklog = 10_000
 func (f *feed) committed() {
 	nudge(f.wake)
 	nudge(f.told)
+	nudge(f.s.hooks.wake)
 }
 
 func nudge(c chan struct{}) {

@@ -18,6 +18,8 @@ const (
 	changePrefix      = "chg"
 	actionPrefix      = "act"
 	workerModelPrefix = "wkm"
+	webhookPrefix     = "wbh"
+	deliveryPrefix    = "wbd"
 )
 
 // newID makes a UUIDv7: ids made later sort later.

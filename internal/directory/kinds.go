@@ -19,6 +19,8 @@ type kinds struct {
 	change      *kind[db.Change, Change]
 	action      *kind[db.Action, Action]
 	workerModel *kind[db.WorkerModel, WorkerModel]
+	webhook     *kind[db.Webhook, Webhook]
+	delivery    *kind[db.Delivery, WebhookDelivery]
 }
 
 // Each of these names a kind for a link.
@@ -35,6 +37,7 @@ func newKinds() *kinds {
 	return &kinds{
 		group: groupKind(), user: userKind(), member: memberKind(), admin: adminKind(), token: tokenKind(),
 		change: changeKind(), action: actionKind(), workerModel: workerModelKind(),
+		webhook: webhookKind(), delivery: deliveryKind(),
 	}
 }
 
@@ -158,6 +161,7 @@ func changeKind() *kind[db.Change, Change] {
 		fields: map[string][]string{
 			"id": {"seq"}, "at": {"at"}, "kind": {"kind"}, "actor": {"actor"}, "via": {"via"}, "requestId": {"request_id"},
 			"groupId": {"group_id"}, "groupName": {"group_name"}, "username": {"username"}, "before": {"before"}, "after": {"after"},
+			"userId": {"user_id"}, // for webhooks
 		},
 		links: map[string]link[Change]{
 			"group": one("group_id", func(c *Change) *uuid.UUID { return c.groupID }, groups, visibleGroups),

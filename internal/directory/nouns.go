@@ -111,6 +111,10 @@ const (
 	ChangeKindUserCreated   ChangeKind = "USER_CREATED"
 	ChangeKindUserUpdated   ChangeKind = "USER_UPDATED"
 	ChangeKindUserDeleted   ChangeKind = "USER_DELETED"
+
+	ChangeKindWebhookCreated ChangeKind = "WEBHOOK_CREATED"
+	ChangeKindWebhookUpdated ChangeKind = "WEBHOOK_UPDATED"
+	ChangeKindWebhookDeleted ChangeKind = "WEBHOOK_DELETED"
 )
 
 // Kinds of action and of worker model.

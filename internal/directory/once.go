@@ -77,7 +77,7 @@ func (w *write) keep() error {
 	}
 	answered := db.Answered{Answer: w.out.Answer}
 	if w.out.Secret != "" {
-		answered = db.Answered{Token: w.out.token}
+		answered = db.Answered{Token: w.out.token, Webhook: w.out.webhook}
 	}
 	key := db.IdempotencyKey{Caller: w.by.owner(), Key: once.Key, Fingerprints: w.s.fingerprints(w.by)}
 	kept, err := w.store.KeepAnswer(w.ctx, key, once.Place, answered)
@@ -122,6 +122,10 @@ func repetition(a *db.Answered) (*Payload, error) {
 	if a.Token != nil {
 		return nil, &Error{Code: Conflict, Field: OnceField, Message: fmt.Sprintf(
 			"This was done before, and the secret of the token %s is not shown again. Rotate the token or revoke it, under another key.", typeID(tokenPrefix, *a.Token))}
+	}
+	if a.Webhook != nil {
+		return nil, &Error{Code: Conflict, Field: OnceField, Message: fmt.Sprintf(
+			"This was done before, and the secret of the webhook %s is not shown again. Give it a new one, or delete it, under another key.", typeID(webhookPrefix, *a.Webhook))}
 	}
 	return &Payload{Answer: a.Answer, Repeated: true}, nil
 }

@@ -11,7 +11,7 @@ type Payload struct {
 	Links
 	DryRun    bool
 	DeletedID *string // the TypeID of what was deleted
-	Secret    string  // a new token's, here and nowhere else; "" in a dry run
+	Secret    string  // a new token's or webhook's, here and nowhere else; "" in a dry run
 	Created   bool    // for put: the thing is new
 
 	Command string     // of one of many writes: what it was
@@ -24,6 +24,7 @@ type Payload struct {
 	changes                                 []db.Change
 	groups                                  []*GroupOutcome
 	group, user, token, action, workerModel *uuid.UUID
+	webhook, delivery                       *uuid.UUID
 }
 
 // MemberOutcome is what became of one user of a membership write.
@@ -68,6 +69,10 @@ func (w *write) follow(ps []*Payload, l Link) error {
 		return one("", func(p *Payload) *uuid.UUID { return p.action }, actions, nil).follow(ctx, r, ps, l)
 	case "workerModel":
 		return one("", func(p *Payload) *uuid.UUID { return p.workerModel }, workerModels, nil).follow(ctx, r, ps, l)
+	case "webhook":
+		return one("", func(p *Payload) *uuid.UUID { return p.webhook }, webhooks, nil).follow(ctx, r, ps, l)
+	case "delivery":
+		return one("", func(p *Payload) *uuid.UUID { return p.delivery }, deliveries, nil).follow(ctx, r, ps, l)
 	case "changes":
 		return w.followChanges(ps, l)
 	case "results":

@@ -188,6 +188,12 @@ func TestDirectoryWideMethods(t *testing.T) {
 	w, callersOf := peopled(t)
 	callers := callersOf("private")
 	stranger := named("the-stranger")[0]
+	made := w.did(w.CreateWebhook(t.Context(), w.root(), directory.CreateWebhookInput{URL: "https://example.org"}, directory.Want(directory.Link{Key: "w", Field: "webhook"})))
+	one, err := directory.Linked[*directory.Webhook](made, "w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook := one.ID()
 	for _, row := range []struct {
 		name    string
 		allowed string
@@ -204,6 +210,26 @@ func TestDirectoryWideMethods(t *testing.T) {
 		}},
 		{"deleteUser", "administrator", func(by directory.Caller) error {
 			return failed(w.DeleteUser(t.Context(), by, directory.DeleteUserInput{User: *stranger, DryRun: true}, nothing))
+		}},
+		{"createWebhook", "administrator", func(by directory.Caller) error {
+			return failed(w.CreateWebhook(t.Context(), by, directory.CreateWebhookInput{URL: "https://example.org", DryRun: true}, nothing))
+		}},
+		{"updateWebhook", "administrator", func(by directory.Caller) error {
+			return failed(w.UpdateWebhook(t.Context(), by, directory.UpdateWebhookInput{Webhook: hook, RotateSecret: true, DryRun: true}, nothing))
+		}},
+		{"deleteWebhook", "administrator", func(by directory.Caller) error {
+			return failed(w.DeleteWebhook(t.Context(), by, directory.DeleteWebhookInput{Webhook: hook, DryRun: true}, nothing))
+		}},
+		{"testWebhook", "administrator", func(by directory.Caller) error {
+			return failed(w.TestWebhook(t.Context(), by, directory.TestWebhookInput{Webhook: hook}, nothing))
+		}},
+		{"webhook", "administrator", func(by directory.Caller) error {
+			_, err := w.Webhook(t.Context(), by, hook, nothing)
+			return err
+		}},
+		{"webhooks", "administrator", func(by directory.Caller) error {
+			_, err := w.Webhooks(t.Context(), by, directory.Page{Rows: true, Total: true}, nothing)
+			return err
 		}},
 		{"putAction of no group", "administrator", func(by directory.Caller) error {
 			return failed(w.PutAction(t.Context(), by, directory.PutActionInput{Name: "x", Type: directory.ActionTypeBuiltin, DryRun: true}, nothing))
@@ -232,17 +258,19 @@ func TestNobodyReadsNothing(t *testing.T) {
 	page := directory.Page{Rows: true, Total: true}
 	id := directory.TypeID("usr", uuid.New())
 	for name, read := range map[string]func() error{
-		"viewer":  func() error { _, err := w.Viewer(ctx, by, struct{}{}, nothing); return err },
-		"group":   func() error { _, err := w.Group(ctx, by, directory.GroupByName("x"), nothing); return err },
-		"groups":  func() error { _, err := w.Groups(ctx, by, page, nothing); return err },
-		"user":    func() error { _, err := w.User(ctx, by, directory.UserByName("admin"), nothing); return err },
-		"users":   func() error { _, err := w.Users(ctx, by, page, nothing); return err },
-		"tokens":  func() error { _, err := w.Tokens(ctx, by, page, nothing); return err },
-		"changes": func() error { _, err := w.Changes(ctx, by, page, nothing); return err },
-		"node":    func() error { _, err := w.Node(ctx, by, id, nil); return err },
-		"nodes":   func() error { _, err := w.Nodes(ctx, by, []string{id}, nil); return err },
-		"check":   func() error { _, err := w.CheckMemberships(ctx, by, nil); return err },
-		"explain": func() error { _, err := w.ExplainAccess(ctx, by, directory.OperationGroupView, nil); return err },
+		"viewer":   func() error { _, err := w.Viewer(ctx, by, struct{}{}, nothing); return err },
+		"group":    func() error { _, err := w.Group(ctx, by, directory.GroupByName("x"), nothing); return err },
+		"groups":   func() error { _, err := w.Groups(ctx, by, page, nothing); return err },
+		"user":     func() error { _, err := w.User(ctx, by, directory.UserByName("admin"), nothing); return err },
+		"users":    func() error { _, err := w.Users(ctx, by, page, nothing); return err },
+		"tokens":   func() error { _, err := w.Tokens(ctx, by, page, nothing); return err },
+		"changes":  func() error { _, err := w.Changes(ctx, by, page, nothing); return err },
+		"node":     func() error { _, err := w.Node(ctx, by, id, nil); return err },
+		"nodes":    func() error { _, err := w.Nodes(ctx, by, []string{id}, nil); return err },
+		"webhook":  func() error { _, err := w.Webhook(ctx, by, "x", nothing); return err },
+		"webhooks": func() error { _, err := w.Webhooks(ctx, by, page, nothing); return err },
+		"check":    func() error { _, err := w.CheckMemberships(ctx, by, nil); return err },
+		"explain":  func() error { _, err := w.ExplainAccess(ctx, by, directory.OperationGroupView, nil); return err },
 	} {
 		if err := read(); failure(err) != directory.Unauthenticated {
 			t.Errorf("%s by nobody: %v", name, err)

@@ -232,6 +232,8 @@ var finders = map[string]finder{
 		return db.Or(db.ActionOfNoGroup, db.ActionOfGroupWhere(groups))
 	}),
 	workerModelPrefix: find(workerModels, func(by Caller) db.Cond { return db.WorkerModelOfGroupWhere(visibleGroups(by)) }),
+	webhookPrefix:     find(webhooks, webhooksWhere),
+	deliveryPrefix:    find(deliveries, webhooksWhere),
 	changePrefix:      findChanges,
 }
 

@@ -20,6 +20,7 @@ type Service struct {
 	life  time.Duration
 	known *credentials
 	feed  *feed
+	hooks *hooks
 }
 
 // Config is what a Service is made of.
@@ -36,13 +37,19 @@ type Config struct {
 	FeedBacklog int
 	// OnFeedError, if set, hears why the change log could not be read; once, until it can be read again.
 	OnFeedError func(error)
+	// Webhooks, if set, sends what webhooks are told; without it there can be none.
+	Webhooks WebhookSender
+	// OnWebhook, if set, hears what an operator should know of a webhook: that it is dead, or that it could not be looked after. The id is "" where it is about all.
+	OnWebhook func(id string, err error)
+	// Now is the clock that webhooks are tried again by; nil: time.Now.
+	Now func() time.Time
 }
 
 // New makes a Service.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, kinds: newKinds(), keys: append([][]byte{c.TokenKey}, c.PreviousTokenKeys...), life: c.MaxTokenLife,
 		known: newCredentials()}
-	s.feed = newFeed(s, c)
+	s.feed, s.hooks = newFeed(s, c), newHooks(s, c)
 	return s
 }
 

@@ -3,7 +3,9 @@ package rostertest
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"roster/db"
 	"roster/internal/directory"
@@ -46,11 +48,34 @@ func Directory(t testing.TB) *directory.Service {
 // DirectoryOn is a directory on the given store, with its first administrator.
 func DirectoryOn(t testing.TB, store *db.Store) *directory.Service {
 	t.Helper()
-	dir := directory.New(directory.Config{Store: store, TokenKey: []byte("a key for tests")})
+	dir := directory.New(directory.Config{Store: store, TokenKey: []byte("a key for tests"), Webhooks: Webhooks{}})
 	if _, err := dir.EnsureAdmin(t.Context(), AdminSecret); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// Webhooks is where a test directory sends webhooks: nowhere. Hosts whose names begin with "down" answer 503, "gone" 410; others take all.
+type Webhooks struct{}
+
+// Check wants an address to be https.
+func (Webhooks) Check(url string) string {
+	if !strings.HasPrefix(url, "https://") {
+		return "It has to be https."
+	}
+	return ""
+}
+
+// Send answers at once.
+func (Webhooks) Send(_ context.Context, m directory.WebhookMessage) directory.WebhookAnswer {
+	a := directory.WebhookAnswer{Status: 204, Duration: 12 * time.Millisecond}
+	switch {
+	case strings.HasPrefix(m.URL, "https://down"):
+		a.Status = 503
+	case strings.HasPrefix(m.URL, "https://gone"):
+		a.Status = 410
+	}
+	return a
 }
 
 // Admin is the first administrator as a caller through the given door.
