@@ -25,6 +25,7 @@ func TestWrongUsage(t *testing.T) {
 		{"URL", settings{"DATABASE_URL": "postgres://me:hush@/"}, nil, []string{"DATABASE_URL: the database URL must name one user, one host"}},
 		{"Issuers", settings{"DATABASE_URL": "postgres://me:hush@/", "ROSTER_ISSUERS": authtest.File(t, map[string]any{"issuer": "ftp://x"})}, nil,
 			[]string{"DATABASE_URL: ", "ROSTER_ISSUERS: issuer 1, ftp://x: audience: ", "ROSTER_ISSUERS: issuer 1, ftp://x: issuer: "}},
+		{"WebhooksAllow", settings{"ROSTER_WEBHOOKS_ALLOW": "10.0.0.0/8, 10.0.0.0/99"}, nil, []string{`ROSTER_WEBHOOKS_ALLOW: "10.0.0.0/99" is no network, such as 10.0.0.0/8, no address and no host name`}},
 		{"NoIssuers", settings{"ROSTER_ISSUERS": "/none"}, nil, []string{"ROSTER_ISSUERS: open /none: "}},
 		{"Command", none, []string{"dance"}, []string{`there is no command "dance"`}},
 		{"HelpOnCommand", none, []string{"help", "dance"}, []string{`there is no command "dance"`}},

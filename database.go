@@ -13,6 +13,7 @@ import (
 	"roster/internal/config"
 	"roster/internal/directory"
 	"roster/internal/embedded"
+	"roster/internal/webhook"
 )
 
 const (
@@ -25,6 +26,7 @@ type database struct {
 	url      string
 	store    *db.Store
 	postgres *postgres // nil: it is somebody else's
+	webhooks *webhook.Sender
 }
 
 // reach finds Postgres, or starts it; open also makes it ready to work on.
@@ -96,8 +98,14 @@ func (d *database) directory(ctx context.Context, c config.Config, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife,
-		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) }}), nil
+	allow, err := webhook.ParseAllow(c.WebhooksAllow)
+	if err != nil {
+		return nil, err
+	}
+	d.webhooks = webhook.New(allow)
+	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife, Webhooks: d.webhooks,
+		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) },
+		OnWebhook:   func(id string, err error) { log.Warn("webhook", "webhook", id, "cause", err) }}), nil
 }
 
 // tokenKeys are the key of token hashes and those before it. One that the database keeps was before any that is configured.
@@ -127,6 +135,9 @@ func (d *database) died() <-chan error {
 // close ends what this process had to start, also after it was asked to end itself.
 func (d *database) close(ctx context.Context) error {
 	var errs []error
+	if d.webhooks != nil {
+		d.webhooks.Close()
+	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}

@@ -133,6 +133,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 	background.Go(func() { s.sweep(sweeping) })
 	background.Go(func() { s.dir.Announce(sweeping) })
 	background.Go(func() { s.keepLog(sweeping) })
+	background.Go(func() { s.dir.DeliverWebhooks(sweeping) })
 
 	h := &http.Server{
 		Handler: routes, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,

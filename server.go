@@ -20,6 +20,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/legacy"
+	"roster/internal/webhook"
 )
 
 // main ends the program in order at the first signal, and at once at the second.
@@ -126,7 +127,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	var problems config.Problems
 	errors.As(err, &problems)
 	if err == nil {
-		problems = append(checkURL(cfg), checkIssuers(cfg)...)
+		problems = append(append(checkURL(cfg), checkIssuers(cfg)...), checkAllowed(cfg)...)
 		if name == "serve" {
 			problems = append(problems, checkFiles(cfg)...)
 		}
@@ -173,6 +174,14 @@ func checkIssuers(c config.Config) []string {
 		problems[n] = "ROSTER_ISSUERS: " + problems[n]
 	}
 	return problems
+}
+
+// checkAllowed has where webhooks may lead read by who sends them.
+func checkAllowed(c config.Config) []string {
+	if _, err := webhook.ParseAllow(c.WebhooksAllow); err != nil {
+		return []string{"ROSTER_WEBHOOKS_ALLOW: " + err.Error()}
+	}
+	return nil
 }
 
 func misused(sys system, problems []string) int {

@@ -48,6 +48,7 @@ type Config struct {
 	AdHoc             Audience // who may send documents that are not in it
 
 	ChangesRetention time.Duration // 0: changes are kept for ever
+	WebhooksAllow    []string      // networks and hosts beyond the public internet
 
 	// Where the legacy APIs are served.
 	CDS, Entrust, Authress, D4Science, EnterpriseTester Door

@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{}, FailuresPerMinute: 600, TrustedProxies: []string{},
-		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000,
+		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000, WebhooksAllow: []string{},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

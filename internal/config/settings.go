@@ -63,6 +63,7 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},
+		{"webhooks-allow", "ROSTER_WEBHOOKS_ALLOW", "", "networks and hosts beyond the public internet that webhooks may lead to, by http too, such as 10.0.0.0/8, by commas", &c.WebhooksAllow, nil},
 		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
 		{"door-entrust", "ROSTER_DOOR_ENTRUST", "on", "the Entrust IDaaS API, likewise", &c.Entrust, nil},
 		{"door-authress", "ROSTER_DOOR_AUTHRESS", "on", "the Authress API, likewise", &c.Authress, nil},
