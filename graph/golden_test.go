@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // number for the same value. A later operation may use a placeholder in its place.
 //
 // The comment "# as: ada" before an operation names whose token it is sent with, by its description or by a placeholder; "# as: nobody"
-// sends none. Variables are in the file's .vars.json, by the operation's name.
+// sends none. "# told" has webhooks be told all that there is before the operation. Variables are in the file's .vars.json, by the operation's name.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.graphql")
@@ -98,6 +98,9 @@ func play(t *testing.T, file string) string {
 			}
 		}
 		a.settle(t)
+		if op.Comment != nil && strings.Contains(op.Comment.Dump(), "# told") {
+			a.tell(t)
+		}
 		body := map[string]any{"query": p.fill(string(text)), "operationName": op.Name}
 		if v, ok := vars[op.Name]; ok {
 			body["variables"] = json.RawMessage(p.fill(string(v)))
@@ -195,12 +198,13 @@ var (
 		re   *regexp.Regexp
 	}{
 		{"secret", regexp.MustCompile(`rst_[0-9A-Za-z]{36}`)},
+		{"secret", regexp.MustCompile(`whsec_[0-9A-Za-z+/]{43}=`)},
 		{"prefix", regexp.MustCompile(`rst_[0-9A-Za-z]{4}\b`)},
-		{"", regexp.MustCompile(`\b(grp|usr|tok|mem|adm|chg|act|wkm)_[0-9a-z]{26}\b`)},
+		{"", regexp.MustCompile(`\b(grp|usr|tok|mem|adm|chg|act|wkm|wbh|wbd)_[0-9a-z]{26}\b`)},
 		{"uuid", regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)},
 		{"time", regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)},
 	}
-	cursors = regexp.MustCompile(`([cC]ursor":")([A-Za-z0-9_-]{16,})"`)
+	cursors = regexp.MustCompile(`((?:[cC]ursor|position)":")([A-Za-z0-9_-]{16,})"`)
 )
 
 // mask puts placeholders in the place of values.

@@ -178,7 +178,7 @@ func (a *api) exec(t testing.TB, text string, args ...any) {
 func (a *api) dump(t testing.TB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"settings", "totals", "users", "groups", "members", "admins", "tokens", "changes", "actions", "worker_models"} {
+	for _, table := range []string{"settings", "totals", "users", "groups", "members", "admins", "tokens", "changes", "actions", "worker_models", "webhooks", "webhook_deliveries"} {
 		var rows string
 		err := a.sql.QueryRowContext(t.Context(), `SELECT coalesce(string_agg(r::text, E'\n' ORDER BY r::text), '')
 			FROM (SELECT to_jsonb(t) - 'last_used_at' r FROM `+table+` t) x`).Scan(&rows)
@@ -202,6 +202,33 @@ func (a *api) settle(t testing.TB) {
 			t.Fatal(err)
 		}
 		if settled {
+			tick.Stop()
+			return
+		}
+		<-tick.C
+	}
+}
+
+// tell delivers to webhooks until each was told all that there is, or is not to be told.
+func (a *api) tell(t testing.TB) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.dir.DeliverWebhooks(ctx)
+	}()
+	defer func() { stop(); <-ended }()
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(2 * time.Millisecond); ; {
+		var told bool
+		err := a.sql.QueryRowContext(limited, `SELECT NOT EXISTS (SELECT 1 FROM webhooks w WHERE lease IS NOT NULL OR enabled AND state = 'ACTIVE'
+			AND EXISTS (SELECT 1 FROM changes c WHERE (c.tx, c.seq) > (w.tx, w.seq)))`).Scan(&told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told {
 			tick.Stop()
 			return
 		}

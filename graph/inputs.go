@@ -47,6 +47,26 @@ func (in UpdateUserInput) directory() directory.UpdateUserInput {
 	}
 }
 
+// UpdateWebhookInput is the input of updateWebhook.
+type UpdateWebhookInput struct {
+	Webhook        string
+	URL            graphql.Omittable[*string]
+	Description    graphql.Omittable[*string]
+	Filter         graphql.Omittable[*directory.ChangeFilter]
+	Enabled        graphql.Omittable[*bool]
+	RotateSecret   bool
+	OverlapSeconds int
+	ReplayFrom     *string
+	DryRun         bool
+}
+
+func (in UpdateWebhookInput) directory() directory.UpdateWebhookInput {
+	return directory.UpdateWebhookInput{
+		Webhook: in.Webhook, URL: optional(in.URL), Description: optional(in.Description), Filter: optional(in.Filter), Enabled: optional(in.Enabled),
+		RotateSecret: in.RotateSecret, OverlapSeconds: in.OverlapSeconds, ReplayFrom: in.ReplayFrom, DryRun: in.DryRun,
+	}
+}
+
 // optional turns gqlgen's way of telling absent from null into the directory's.
 func optional[T any](o graphql.Omittable[*T]) directory.Optional[T] {
 	return directory.Optional[T]{Set: o.IsSet(), Value: o.Value()}

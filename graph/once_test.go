@@ -312,3 +312,24 @@ func (c crashing) WriteHeader(status int) {
 	}
 	c.ResponseWriter.WriteHeader(status)
 }
+
+// TestOnceWebhook: neither is a webhook's, and a test is sent once.
+func TestOnceWebhook(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, db.Options{})
+	const make = `mutation { createWebhook(input: {url: "https://example.org"}) { secret webhook { id } } }`
+	got, first := a.under(t, "k", a.token, make, nil)
+	secret, id := dig(t, got.Data, "createWebhook", "secret").(string), dig(t, got.Data, "createWebhook", "webhook", "id").(string)
+	again, body := a.under(t, "k", a.token, make, nil)
+	if again.code() != "CONFLICT Idempotency-Key" || !strings.Contains(body, id) || strings.Contains(body, secret) {
+		t.Errorf("first %s, again %s", first, body)
+	}
+	if n := a.text(t, `SELECT (SELECT count(*) FROM webhooks) || ' ' || (SELECT count(*) FROM idempotency_answers WHERE answer IS NOT NULL)`); n != "1 0" {
+		t.Errorf("%s webhooks and answers kept", n)
+	}
+	const test = `mutation($w: ID!) { testWebhook(input: {webhook: $w}) { delivery { id } } }`
+	_, sent := a.under(t, "t", a.token, test, m{"w": id})
+	if _, resent := a.under(t, "t", a.token, test, m{"w": id}); resent != sent || a.text(t, `SELECT sent FROM webhooks`) != "1" {
+		t.Errorf("a test is answered %s and then %s", sent, resent)
+	}
+}

@@ -124,6 +124,7 @@ var arguments = map[string]func(*executionContext, context.Context, map[string]a
 	"Group.changes":      (*executionContext).field_Group_changes_args,
 	"User.groups":        (*executionContext).field_User_groups_args,
 	"Viewer.groups":      (*executionContext).field_Viewer_groups_args,
+	"Webhook.deliveries": (*executionContext).field_Webhook_deliveries_args,
 }
 
 func (p *planner) page(typ string, f graphql.CollectedField) (*directory.Page, error) {

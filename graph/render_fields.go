@@ -26,6 +26,15 @@ func integer[T any](f func(*T) int) appender {
 	return own(func(b []byte, o *T) []byte { return strconv.AppendInt(b, int64(f(o)), 10) })
 }
 
+func optionalInteger[T any](f func(*T) *int) appender {
+	return own(func(b []byte, o *T) []byte {
+		if n := f(o); n != nil {
+			return strconv.AppendInt(b, int64(*n), 10)
+		}
+		return append(b, "null"...)
+	})
+}
+
 func boolean[T any](f func(*T) bool) appender {
 	return own(func(b []byte, o *T) []byte { return strconv.AppendBool(b, f(o)) })
 }
@@ -146,6 +155,32 @@ var fieldsOf = map[string]map[string]appender{
 		"virtualMachine": own(func(b []byte, w *directory.WorkerModel) []byte { return appendRaw(b, w.VirtualMachine) }),
 		"updatedAt":      own(func(b []byte, w *directory.WorkerModel) []byte { return appendTime(b, w.UpdatedAt) }),
 	},
+	"Webhook": {
+		"id":            text(func(w *directory.Webhook) string { return w.ID() }),
+		"url":           text(func(w *directory.Webhook) string { return w.URL }),
+		"description":   text(func(w *directory.Webhook) string { return w.Description }),
+		"filter":        own(func(b []byte, w *directory.Webhook) []byte { return appendRaw(b, w.Filter) }),
+		"enabled":       boolean(func(w *directory.Webhook) bool { return w.Enabled }),
+		"state":         text(func(w *directory.Webhook) string { return string(w.State) }),
+		"reason":        optionalText(func(w *directory.Webhook) *string { return (*string)(w.Reason) }),
+		"failingSince":  own(func(b []byte, w *directory.Webhook) []byte { return appendOptionalTime(b, w.FailingSince) }),
+		"nextAttemptAt": own(func(b []byte, w *directory.Webhook) []byte { return appendOptionalTime(b, w.NextAttemptAt) }),
+		"position":      text(func(w *directory.Webhook) string { return w.Position }),
+		"createdAt":     own(func(b []byte, w *directory.Webhook) []byte { return appendTime(b, w.CreatedAt) }),
+		"updatedAt":     own(func(b []byte, w *directory.Webhook) []byte { return appendTime(b, w.UpdatedAt) }),
+	},
+	"WebhookDelivery": {
+		"id":         text(func(d *directory.WebhookDelivery) string { return d.ID() }),
+		"type":       text(func(d *directory.WebhookDelivery) string { return d.Type }),
+		"changeId":   optionalText(func(d *directory.WebhookDelivery) *string { return d.ChangeID }),
+		"cursor":     optionalText(func(d *directory.WebhookDelivery) *string { return d.Cursor }),
+		"at":         own(func(b []byte, d *directory.WebhookDelivery) []byte { return appendTime(b, d.At) }),
+		"delivered":  boolean(func(d *directory.WebhookDelivery) bool { return d.Delivered }),
+		"attempts":   integer(func(d *directory.WebhookDelivery) int { return d.Attempts }),
+		"statusCode": optionalInteger(func(d *directory.WebhookDelivery) *int { return d.StatusCode }),
+		"durationMs": integer(func(d *directory.WebhookDelivery) int { return d.DurationMs }),
+		"error":      optionalText(func(d *directory.WebhookDelivery) *string { return d.Error }),
+	},
 	"PageInfo": {
 		"hasNextPage":     boolean(func(p *directory.PageInfo) bool { return p.HasNextPage }),
 		"hasPreviousPage": boolean(func(p *directory.PageInfo) bool { return p.HasPreviousPage }),
@@ -218,6 +253,10 @@ func typeName(v any) string {
 		return "Action"
 	case *directory.WorkerModel:
 		return "WorkerModel"
+	case *directory.Webhook:
+		return "Webhook"
+	case *directory.WebhookDelivery:
+		return "WebhookDelivery"
 	}
 	return ""
 }
@@ -236,6 +275,8 @@ func isNil(v any) bool {
 	case *directory.Member:
 		return v == nil
 	case *directory.Admin:
+		return v == nil
+	case *directory.Webhook:
 		return v == nil
 	}
 	return false

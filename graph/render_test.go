@@ -110,8 +110,18 @@ func newPair(t testing.TB) *pair {
 		Parameters: []*directory.ParameterInput{{Name: "p", Type: "text"}}}, directory.Selection{}))
 	must(dir.PutWorkerModel(t.Context(), by, directory.PutWorkerModelInput{Group: group, Name: "wm", Type: directory.WorkerModelTypeDocker,
 		Docker: []byte(`{"image":"<go>"}`)}, directory.Selection{}))
+	for _, url := range []string{"https://example.org/<é>?a=1&b=2", "https://down.example.org"} {
+		made, err := dir.CreateWebhook(t.Context(), by, directory.CreateWebhookInput{URL: url, Description: &text,
+			Filter: &directory.ChangeFilter{Group: &group, Actor: &text}}, directory.Want(directory.Link{Key: "w", Field: "webhook"}))
+		must(made, err)
+		hook, err := directory.Linked[*directory.Webhook](made, "w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(dir.TestWebhook(t.Context(), by, directory.TestWebhookInput{Webhook: hook.ID()}, directory.Selection{}))
+	}
 	p.settle(t)
-	answer := p.ask(t, p.slow, `{groups{nodes{id createdBy{id} members{nodes{id}} admins{nodes{id}} tokens{nodes{id}} actions{nodes{id}} workerModels{nodes{id}} changes(first:2){nodes{id}}}}}`)
+	answer := p.ask(t, p.slow, `{webhooks{nodes{id deliveries{nodes{id}}}} groups{nodes{id createdBy{id} members{nodes{id}} admins{nodes{id}} tokens{nodes{id}} actions{nodes{id}} workerModels{nodes{id}} changes(first:2){nodes{id}}}}}`)
 	for _, part := range strings.Split(string(answer), `"`) {
 		if len(part) == 30 && part[3] == '_' {
 			p.ids = append(p.ids, part)
@@ -164,10 +174,11 @@ func (g *generator) query() string {
 
 func (g *generator) root() string {
 	f := parsedSchema.Query.Fields.ForName([]string{"viewer", "node", "nodes", "group", "groups", "groups", "user", "users", "tokens",
-		"checkMemberships", "explainAccess", "changes"}[g.IntN(12)])
+		"checkMemberships", "explainAccess", "changes", "webhooks", "webhook"}[g.IntN(14)])
 	args := map[string]string{
 		"node": `(id: "` + g.id() + `")`, "nodes": `(ids: ["` + g.id() + `", "` + g.id() + `", "grp_01h455vb4pex5vsknk084sn02q"])`,
-		"group": `(by: {name: "group ` + strconv.Itoa(g.IntN(7)) + ` <é>"})`, "user": `(by: {username: "bob"})`,
+		"webhook": `(id: "` + g.webhook() + `")`,
+		"group":   `(by: {name: "group ` + strconv.Itoa(g.IntN(7)) + ` <é>"})`, "user": `(by: {username: "bob"})`,
 		"checkMemberships": `(pairs: [{group: {name: "group 1 <é>"}, user: {username: "bob"}}, {group: {name: "x"}, user: {username: "y"}}])`,
 		"explainAccess":    `(operation: MEMBERS_EDIT, group: {name: "group 1 <é>"})`,
 	}[f.Name]
@@ -178,6 +189,16 @@ func (g *generator) root() string {
 }
 
 func (g *generator) id() string { return g.ids[g.IntN(len(g.ids))] }
+
+// webhook is the id of a webhook, or one of none.
+func (g *generator) webhook() string {
+	for _, id := range g.ids {
+		if strings.HasPrefix(id, "wbh_") && g.IntN(2) == 0 {
+			return id
+		}
+	}
+	return "wbh_01h455vb4pex5vsknk084sn02q"
+}
 
 // page are arguments of a connection, sometimes.
 func (g *generator) page(f *ast.FieldDefinition) string {

@@ -123,6 +123,14 @@ func (r *createUserPayloadResolver) Changes(ctx context.Context, obj *directory.
 	return linked[[]*directory.Change](ctx, obj)
 }
 
+func (r *createWebhookPayloadResolver) Webhook(ctx context.Context, obj *directory.Payload) (*directory.Webhook, error) {
+	return linked[*directory.Webhook](ctx, obj)
+}
+
+func (r *createWebhookPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
 func (r *deleteActionPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
 	return linked[[]*directory.Change](ctx, obj)
 }
@@ -132,6 +140,10 @@ func (r *deleteGroupPayloadResolver) Changes(ctx context.Context, obj *directory
 }
 
 func (r *deleteUserPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
+func (r *deleteWebhookPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
 	return linked[[]*directory.Change](ctx, obj)
 }
 
@@ -275,6 +287,22 @@ func (r *mutationResolver) ApplyChanges(ctx context.Context, input ApplyChangesI
 	return written(ctx, r.plans, r.dir.ApplyChanges, input.directory())
 }
 
+func (r *mutationResolver) CreateWebhook(ctx context.Context, input directory.CreateWebhookInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.CreateWebhook, input)
+}
+
+func (r *mutationResolver) UpdateWebhook(ctx context.Context, input UpdateWebhookInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.UpdateWebhook, input.directory())
+}
+
+func (r *mutationResolver) DeleteWebhook(ctx context.Context, input directory.DeleteWebhookInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.DeleteWebhook, input)
+}
+
+func (r *mutationResolver) TestWebhook(ctx context.Context, input directory.TestWebhookInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.TestWebhook, input)
+}
+
 func (r *putActionPayloadResolver) Action(ctx context.Context, obj *directory.Payload) (*directory.Action, error) {
 	return linked[*directory.Action](ctx, obj)
 }
@@ -337,6 +365,14 @@ func (r *queryResolver) ExplainAccess(ctx context.Context, operation directory.O
 
 func (r *queryResolver) Changes(ctx context.Context, first *int, after *string, filter *directory.ChangeFilter) (*directory.Connection[directory.Change], error) {
 	return listed(ctx, r.plans, r.dir.Changes, directory.PageArgs{First: first, After: after}, filter, nil)
+}
+
+func (r *queryResolver) Webhook(ctx context.Context, id string) (*directory.Webhook, error) {
+	return planned(ctx, r.plans, r.dir.Webhook, id)
+}
+
+func (r *queryResolver) Webhooks(ctx context.Context, first *int, after *string, last *int, before *string) (*directory.Connection[directory.Webhook], error) {
+	return listed(ctx, r.plans, r.dir.Webhooks, directory.PageArgs{First: first, After: after, Last: last, Before: before}, nil, nil)
 }
 
 func (r *removeAdminsPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
@@ -407,6 +443,10 @@ func (r *subscriptionResolver) Changes(ctx context.Context, after *string, filte
 	return streamed(ctx, r.dir.Subscribe, directory.StreamArgs{After: after, Filter: filter})
 }
 
+func (r *testWebhookPayloadResolver) Delivery(ctx context.Context, obj *directory.Payload) (*directory.WebhookDelivery, error) {
+	return linked[*directory.WebhookDelivery](ctx, obj)
+}
+
 func (r *tokenResolver) Owner(ctx context.Context, obj *directory.Token) (directory.TokenOwner, error) {
 	return linked[directory.TokenOwner](ctx, obj)
 }
@@ -443,6 +483,14 @@ func (r *updateUserPayloadResolver) Changes(ctx context.Context, obj *directory.
 	return linked[[]*directory.Change](ctx, obj)
 }
 
+func (r *updateWebhookPayloadResolver) Webhook(ctx context.Context, obj *directory.Payload) (*directory.Webhook, error) {
+	return linked[*directory.Webhook](ctx, obj)
+}
+
+func (r *updateWebhookPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
 func (r *userResolver) Groups(ctx context.Context, obj *directory.User, first *int, after *string, last *int, before *string, filter *directory.GroupFilter, orderBy []*directory.Ordering[directory.GroupOrderField]) (*directory.Connection[directory.Group], error) {
 	return linked[*directory.Connection[directory.Group]](ctx, obj)
 }
@@ -457,6 +505,14 @@ func (r *viewerResolver) Token(ctx context.Context, obj *directory.Viewer) (*dir
 
 func (r *viewerResolver) Groups(ctx context.Context, obj *directory.Viewer, first *int, after *string, last *int, before *string, filter *directory.GroupFilter, orderBy []*directory.Ordering[directory.GroupOrderField]) (*directory.Connection[directory.Group], error) {
 	return linked[*directory.Connection[directory.Group]](ctx, obj)
+}
+
+func (r *webhookResolver) Owner(ctx context.Context, obj *directory.Webhook) (*directory.User, error) {
+	return linked[*directory.User](ctx, obj)
+}
+
+func (r *webhookResolver) Deliveries(ctx context.Context, obj *directory.Webhook, first *int, after *string, last *int, before *string) (*directory.Connection[directory.WebhookDelivery], error) {
+	return linked[*directory.Connection[directory.WebhookDelivery]](ctx, obj)
 }
 
 func (r *workerModelResolver) Group(ctx context.Context, obj *directory.WorkerModel) (*directory.Group, error) {
@@ -497,6 +553,10 @@ func (r *Resolver) CreateUserPayload() CreateUserPayloadResolver {
 	return &createUserPayloadResolver{r}
 }
 
+func (r *Resolver) CreateWebhookPayload() CreateWebhookPayloadResolver {
+	return &createWebhookPayloadResolver{r}
+}
+
 func (r *Resolver) DeleteActionPayload() DeleteActionPayloadResolver {
 	return &deleteActionPayloadResolver{r}
 }
@@ -507,6 +567,10 @@ func (r *Resolver) DeleteGroupPayload() DeleteGroupPayloadResolver {
 
 func (r *Resolver) DeleteUserPayload() DeleteUserPayloadResolver {
 	return &deleteUserPayloadResolver{r}
+}
+
+func (r *Resolver) DeleteWebhookPayload() DeleteWebhookPayloadResolver {
+	return &deleteWebhookPayloadResolver{r}
 }
 
 func (r *Resolver) DeleteWorkerModelPayload() DeleteWorkerModelPayloadResolver {
@@ -557,6 +621,10 @@ func (r *Resolver) SetUserGroupsPayload() SetUserGroupsPayloadResolver {
 
 func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
 
+func (r *Resolver) TestWebhookPayload() TestWebhookPayloadResolver {
+	return &testWebhookPayloadResolver{r}
+}
+
 func (r *Resolver) Token() TokenResolver { return &tokenResolver{r} }
 
 func (r *Resolver) TransferAdminPayload() TransferAdminPayloadResolver {
@@ -571,9 +639,15 @@ func (r *Resolver) UpdateUserPayload() UpdateUserPayloadResolver {
 	return &updateUserPayloadResolver{r}
 }
 
+func (r *Resolver) UpdateWebhookPayload() UpdateWebhookPayloadResolver {
+	return &updateWebhookPayloadResolver{r}
+}
+
 func (r *Resolver) User() UserResolver { return &userResolver{r} }
 
 func (r *Resolver) Viewer() ViewerResolver { return &viewerResolver{r} }
+
+func (r *Resolver) Webhook() WebhookResolver { return &webhookResolver{r} }
 
 func (r *Resolver) WorkerModel() WorkerModelResolver { return &workerModelResolver{r} }
 
@@ -588,9 +662,11 @@ type (
 	createGroupPayloadResolver       struct{ *Resolver }
 	createTokenPayloadResolver       struct{ *Resolver }
 	createUserPayloadResolver        struct{ *Resolver }
+	createWebhookPayloadResolver     struct{ *Resolver }
 	deleteActionPayloadResolver      struct{ *Resolver }
 	deleteGroupPayloadResolver       struct{ *Resolver }
 	deleteUserPayloadResolver        struct{ *Resolver }
+	deleteWebhookPayloadResolver     struct{ *Resolver }
 	deleteWorkerModelPayloadResolver struct{ *Resolver }
 	groupResolver                    struct{ *Resolver }
 	groupOutcomeResolver             struct{ *Resolver }
@@ -607,11 +683,14 @@ type (
 	setMembersPayloadResolver        struct{ *Resolver }
 	setUserGroupsPayloadResolver     struct{ *Resolver }
 	subscriptionResolver             struct{ *Resolver }
+	testWebhookPayloadResolver       struct{ *Resolver }
 	tokenResolver                    struct{ *Resolver }
 	transferAdminPayloadResolver     struct{ *Resolver }
 	updateGroupPayloadResolver       struct{ *Resolver }
 	updateUserPayloadResolver        struct{ *Resolver }
+	updateWebhookPayloadResolver     struct{ *Resolver }
 	userResolver                     struct{ *Resolver }
 	viewerResolver                   struct{ *Resolver }
+	webhookResolver                  struct{ *Resolver }
 	workerModelResolver              struct{ *Resolver }
 )

@@ -52,6 +52,9 @@ func (c *counted) crowd(t testing.TB) {
 		`INSERT INTO worker_models (id, group_id, name, type, created_by) SELECT gen_random_uuid(), g.id, 'w' || i, 'HOST', g.created_by FROM groups g, generate_series(1, 200) i WHERE g.name = 'g1' OR i < 3`,
 		`INSERT INTO changes (kind, actor, via, group_id, group_name, user_id, username) SELECT 'MEMBER_ADDED', 'x', 'GRAPHQL', m.group_id, 'g', m.user_id, m.username_key FROM members m`,
 		`DELETE FROM changes WHERE group_id IS NULL`,
+		`INSERT INTO webhooks (id, url, secret, owner_id, epoch, tx, seq) SELECT gen_random_uuid(), 'https://example.org', '', id, 'x', '1', 1 FROM users WHERE username LIKE 'u%'`,
+		`INSERT INTO webhook_deliveries (id, webhook_id, number, type, epoch, tx, seq, attempts, duration_ms)
+			SELECT gen_random_uuid(), w.id, i, 'member.added', 'x', '1', i, 1, 1 FROM (SELECT id, row_number() OVER () n FROM webhooks) w, generate_series(1, 200) i WHERE w.n = 1 OR i < 3`,
 		`UPDATE tokens SET created_at = created_at + interval '1 hour' WHERE first_admin`,
 		`ANALYZE`,
 	} {
@@ -79,6 +82,7 @@ var rows = []struct{ name, query string }{
 	{"tokens → owner", `tokens(first: $n) { totalCount nodes { createdBy { username } owner { ... on Group { name members(first: 2) { nodes { id } } } ... on User { username groups(first: 2) { nodes { name } } } } } }`},
 	{"changes → group, user", `changes(first: $n) { totalCount nodes { group { name viewerCan { edit } } user { username groups(first: 2) { nodes { name } } } } pageInfo { endCursor } }`},
 	{"changes of a group and a user", `changes(first: $n, filter: {group: {name: "g1"}, user: {username: "u1"}}) { nodes { kind } }`},
+	{"webhooks → owner, deliveries", `webhooks(first: $n) { totalCount nodes { position filter owner { username } deliveries(first: $n) { totalCount edges { cursor node { cursor error } } } } }`},
 	{"one group's members", `group(by: {name: "g1"}) { members(first: $n) { nodes { user { username groups(first: 2) { nodes { name } } } } } admins(first: $n) { nodes { user { username } } } }`},
 	{"one user's groups", `user(by: {username: "u1"}) { groups(first: $n) { totalCount nodes { name memberCount admins(first: 2) { nodes { user { username } } } } } }`},
 }
