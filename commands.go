@@ -44,6 +44,9 @@ func (m *migrate) flags(fs *flag.FlagSet) {
 func (*migrate) check(args []string) []string { return none(args) }
 
 func (m *migrate) do(ctx context.Context, p *program) (err error) {
+	if p.config.DatabasePooled {
+		return errPooled
+	}
 	d, err := p.reach(ctx)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (m *migrate) do(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "%d migrations applied; the schema is current.\n", n)
-	return nil
+	return d.settle(ctx, p)
 }
 
 // epoch ends the cursors that there are.

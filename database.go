@@ -29,6 +29,9 @@ type database struct {
 	webhooks *webhook.Sender
 }
 
+// errPooled is what a pooler that gives connections for a transaction at a time is no way for.
+var errPooled = errors.New("the schema is older than this program, or was restored into another Postgres: run `roster migrate` with the URL of the database itself, without DATABASE_POOLED")
+
 // reach finds Postgres, or starts it; open also makes it ready to work on.
 func (p *program) reach(ctx context.Context) (*database, error) {
 	d := &database{url: p.config.DatabaseURL.Reveal()}
@@ -40,7 +43,7 @@ func (p *program) reach(ctx context.Context) (*database, error) {
 		d.url, d.postgres = pg.url, pg
 	}
 	var err error
-	if d.store, err = db.Open(db.Options{URL: d.url}); err != nil {
+	if d.store, err = db.Open(db.Options{URL: d.url, Pooled: p.config.DatabasePooled}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil
@@ -66,6 +69,8 @@ func (d *database) prepare(ctx context.Context, p *program) error {
 	switch {
 	case err == nil && current:
 		return d.settle(ctx, p)
+	case p.config.DatabasePooled:
+		return errPooled
 	case !p.config.Migrate: // an error: there is no schema at all
 		return errors.New("the schema is older than this program: run `roster migrate`")
 	}
@@ -84,6 +89,9 @@ func (d *database) settle(ctx context.Context, p *program) error {
 	ahead, err := d.store.LogAhead(ctx)
 	if err != nil || !ahead {
 		return err
+	}
+	if p.config.DatabasePooled {
+		return errPooled
 	}
 	moved, err := db.Settle(ctx, d.url)
 	if moved > 0 {

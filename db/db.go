@@ -25,17 +25,19 @@ type Options struct {
 	URL              string        // postgres://user@host/database?…
 	MaxConns         int           // 0: four for each processor, at least 16
 	StatementTimeout time.Duration // 0: 5 s
+	Pooled           bool          // URL is of a pooler in transaction mode (driver_pooled.go)
 	// OnStatement, if set, hears of every statement before it runs; its text holds placeholders, never values.
 	OnStatement func(ctx context.Context, text string)
 }
 
 // Store is a pool, or inside InTx a transaction: a query does not care which.
 type Store struct {
-	pool *bun.DB
-	conn *sql.Conn // nil outside InTx
-	tx   *sql.Tx   // likewise
-	asOf *AsOf     // what the caller's memory is of, until it has been compared
-	on   func(ctx context.Context, text string)
+	pool   *bun.DB
+	conn   *sql.Conn // nil outside InTx
+	tx     *sql.Tx   // likewise
+	pooled bool      // behind a pooler in transaction mode
+	asOf   *AsOf     // what the caller's memory is of, until it has been compared
+	on     func(ctx context.Context, text string)
 }
 
 // Open connects lazily: it fails on an address that cannot be right, not on a server that is away.
@@ -45,7 +47,7 @@ func Open(o Options) (*Store, error) {
 	}
 	pool, err := openPool(poolOptions{
 		URL: o.URL, MaxConns: o.MaxConns, StatementTimeout: o.StatementTimeout,
-		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second,
+		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second, Pooled: o.Pooled,
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +57,7 @@ func Open(o Options) (*Store, error) {
 	if on == nil {
 		on = func(context.Context, string) {}
 	}
-	return &Store{pool: b, on: on}, nil
+	return &Store{pool: b, on: on, pooled: o.Pooled}, nil
 }
 
 // Close closes the pool.
@@ -118,7 +120,7 @@ func (s *Store) tryTx(ctx context.Context, commit bool, fn func(tx *Store) error
 	defer conn.Close()
 	err = conn.RunInTx(ctx, nil, func(_ context.Context, t bun.Tx) error {
 		began = true
-		err := fn(&Store{pool: s.pool, conn: conn.Conn, tx: t.Tx, asOf: s.asOf, on: s.on})
+		err := fn(&Store{pool: s.pool, conn: conn.Conn, tx: t.Tx, asOf: s.asOf, on: s.on, pooled: s.pooled})
 		if err == nil && !commit {
 			return errRollback
 		}

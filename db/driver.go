@@ -30,6 +30,7 @@ type poolOptions struct {
 	URL                                            string
 	MaxConns                                       int // 0: four for each processor, at least 16
 	StatementTimeout, LockTimeout, IdleInTxTimeout time.Duration
+	Pooled                                         bool
 }
 
 const (
@@ -73,6 +74,7 @@ type safeConnector struct {
 	setup string // the first statement of every connection
 	hint  string // for a connection that fails
 	stale time.Duration
+	local string // the first statement of every transaction, behind a pooler; else ""
 }
 
 func newConnector(o poolOptions) (*safeConnector, error) {
@@ -107,7 +109,11 @@ func newConnector(o poolOptions) (*safeConnector, error) {
 		t.conf.ReadTimeout = o.StatementTimeout + readMargin
 		t.conf.WriteTimeout = t.conf.ReadTimeout
 	}
-	return &safeConnector{conf: t.conf, setup: setupStatement(own), hint: t.hint, stale: staleAfter}, nil
+	c := &safeConnector{conf: t.conf, setup: setupStatement(own, false), hint: t.hint, stale: staleAfter}
+	if o.Pooled {
+		c.setup, c.local = "SELECT 1", setupStatement(own, true)
+	}
+	return c, nil
 }
 
 // millis rounds up, because Postgres takes 0 for no limit.
@@ -116,11 +122,12 @@ func millis(d time.Duration) string {
 }
 
 // setupStatement sets everything in one round trip; pgdriver has no startup parameters, and its own SETs take one each.
-func setupStatement(settings map[string]string) string {
+// local are settings of a transaction.
+func setupStatement(settings map[string]string, local bool) string {
 	quote := strings.NewReplacer("'", "''")
 	var calls []string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		calls = append(calls, "set_config('"+name+"', '"+quote.Replace(settings[name])+"', false)")
+		calls = append(calls, "set_config('"+name+"', '"+quote.Replace(settings[name])+"', "+strconv.FormatBool(local)+")")
 	}
 	return "SELECT " + strings.Join(calls, ", ")
 }
@@ -153,7 +160,9 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		err = net.ErrClosed
 	}
 	if err == nil {
-		return newSafeConn(cn.(*pgdriver.Conn), c.stale), nil
+		safe := newSafeConn(cn.(*pgdriver.Conn), c.stale)
+		safe.local = c.local
+		return safe, nil
 	}
 	if sock != nil {
 		_ = sock.Close()
@@ -230,6 +239,9 @@ type safeConn struct {
 	recent   list.List // of *cached, the latest used first
 	stale    time.Duration
 	values   []driver.Value // of the row being read (rows.go)
+
+	local string // begins every transaction behind a pooler; "" without one
+	auto  bool   // the transaction under way is that of one statement
 }
 
 // What pgdriver's types can do, ours can: database/sql asks for these by type assertion, so a lost one fails silently.
@@ -320,6 +332,9 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 // only, which is how rows leaked.
 func (o operation) end(err error) error {
 	c := o.c
+	if c.auto {
+		err = c.endAuto(err)
+	}
 	if o.stop != nil && !o.stop() {
 		c.dead.Store(true) // kill is running, perhaps only just
 	}
@@ -400,7 +415,7 @@ func (c *safeConn) ExecContext(ctx context.Context, text string, args []driver.N
 	}
 	var r driver.Result
 	if len(args) == 0 {
-		r, err = c.pg.ExecContext(ctx, text, nil)
+		r, err = c.pg.ExecContext(ctx, c.alone(text), nil)
 	} else {
 		err = c.withStatement(ctx, text, func(s pgStmt) error {
 			r, err = s.ExecContext(ctx, args)
@@ -412,7 +427,7 @@ func (c *safeConn) ExecContext(ctx context.Context, text string, args []driver.N
 
 // QueryContext runs a statement for its rows.
 func (c *safeConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	if len(args) > 0 {
+	if len(args) > 0 || c.local != "" {
 		return c.queryPrepared(ctx, text, args)
 	}
 	o, err := c.begin(ctx)

@@ -29,6 +29,9 @@ type cached struct {
 // And pgdriver would put the values into the text, but also wherever $1 stands in a comment or a quoted name, where a
 // value can end the comment and go on as SQL.
 func (c *safeConn) withStatement(ctx context.Context, text string, run func(pgStmt) error) error {
+	if err := c.beginAuto(ctx); err != nil {
+		return err
+	}
 	s, err := c.statement(ctx, text)
 	if err != nil {
 		return err
@@ -42,7 +45,7 @@ func (c *safeConn) withStatement(ctx context.Context, text string, run func(pgSt
 	if ferr := c.forget(c.prepared[text]); ferr != nil {
 		return ferr
 	}
-	if c.inTx {
+	if c.inTx || c.auto {
 		return err
 	}
 	if s, err = c.statement(ctx, text); err != nil {
@@ -232,7 +235,7 @@ func (c *safeConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.T
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.pg.BeginTx(ctx, opts)
+	err = c.beginPg(ctx, opts)
 	if err = o.end(err); err != nil {
 		c.kill()
 		return nil, err
@@ -256,7 +259,9 @@ func (t safeTx) Commit() error {
 		return fmt.Errorf("db: nothing was committed: %w", err)
 	}
 	c.inTx = false
-	_, err = c.pg.ExecContext(context.Background(), text, nil)
+	if err = c.forgetAll(); err == nil {
+		_, err = c.pg.ExecContext(context.Background(), text, nil)
+	}
 	err = o.end(err)
 	var lost *connError
 	switch {
@@ -274,7 +279,9 @@ func (t safeTx) Rollback() error {
 	o, err := c.begin(context.Background())
 	if err == nil {
 		c.inTx = false
-		_, err = c.pg.ExecContext(context.Background(), "ROLLBACK", nil)
+		if err = c.forgetAll(); err == nil {
+			_, err = c.pg.ExecContext(context.Background(), "ROLLBACK", nil)
+		}
 		err = o.end(err)
 	}
 	if err != nil {

@@ -183,6 +183,9 @@ func (s *Store) Announce(ctx context.Context, from string) error {
 // Hear calls heard for every announcement of other replicas, from a goroutine of its own, until stop is called; stop returns when no more
 // calls come. Announcements may be lost, such as while Postgres is away: whoever hears looks from time to time by itself.
 func (s *Store) Hear(ctx context.Context, self string, heard func()) (stop func()) {
+	if s.pooled { // which gives nobody a connection to listen on
+		return func() {}
+	}
 	l := pgdriver.NewListener(s.pool)
 	done := make(chan struct{})
 	go func() {

@@ -21,11 +21,13 @@ import (
 type Config struct {
 	Addr        string
 	DatabaseURL Secret // empty: the embedded Postgres
-	Data        string // the directory of the embedded Postgres
-	PGBin       string // empty: search
-	Migrate     bool
-	AdminToken  Secret // empty: one is made at the first start
-	TokenKey    Secret // empty: the database keeps one
+	// DatabasePooled says that it is the URL of a pooler in transaction mode.
+	DatabasePooled bool
+	Data           string // the directory of the embedded Postgres
+	PGBin          string // empty: search
+	Migrate        bool
+	AdminToken     Secret // empty: one is made at the first start
+	TokenKey       Secret // empty: the database keeps one
 	// PreviousTokenKeys are those that tokens may still be kept under, or soon will be, a line each.
 	PreviousTokenKeys Secret
 	MaxTokenLife      time.Duration // 0: any time

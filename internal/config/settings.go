@@ -41,6 +41,7 @@ func (c *Config) settings(getenv func(string) string) []setting {
 	return []setting{
 		{"addr", "ROSTER_ADDR", "127.0.0.1:8080", "where to listen, host:port; port 0 takes a free one", &c.Addr, address},
 		{"database-url", "DATABASE_URL", "", "postgres://… to use instead of the embedded Postgres", &c.DatabaseURL, optional(postgresURL)},
+		{"database-pooled", "DATABASE_POOLED", "false", "that URL is of a pooler in transaction mode, such as PgBouncer; docs/pooler.md", &c.DatabasePooled, nil},
 		{"data", "ROSTER_DATA", dataDir(getenv, runtime.GOOS, os.Geteuid(), searchable), "directory of the embedded Postgres", &c.Data, nil},
 		{"pg-bin", "PG_BIN", "", "directory of the embedded Postgres's initdb; empty: search, then download", &c.PGBin, optional(directory)},
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},

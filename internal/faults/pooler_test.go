@@ -1,0 +1,125 @@
+//go:build faults
+
+package faults
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// pooler is a PgBouncer in transaction mode in front of a database, with few connections for many. It answers the URL.
+func pooler(t *testing.T, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	dir := filepath.Dir(dirFor(t))
+	config := fmt.Sprintf("[databases]\nroster = host=%s port=5432 dbname=%s user=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\n"+
+		"auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\n",
+		filepath.Dir(u.Query().Get("host")), strings.TrimPrefix(u.Path, "/"), u.User.Username(), port)
+	file := filepath.Join(dir, "pgbouncer.ini")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := &output{}
+	cmd := exec.Command("pgbouncer", file)
+	cmd.Stdout, cmd.Stderr = out, out
+	if os.Geteuid() == 0 { // it refuses to be root
+		who, err := user.Lookup("postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(who.Uid)
+		gid, _ := strconv.Atoi(who.Gid)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("pgbouncer, of the Debian package of that name: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("pgbouncer printed, at last:\n%s", out.tail())
+		}
+	})
+	at := fmt.Sprintf("127.0.0.1:%d", port)
+	poll(t, "pgbouncer", func() bool {
+		c, err := net.Dial("tcp", at)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return "postgres://roster@" + at + "/roster?sslmode=disable"
+}
+
+// TestPooler: two servers and many clients share three connections of Postgres, which go from one to the other with each transaction. Each
+// hears the answer to what it asked, nothing is lost, the changes of one server reach those who follow the other, and the commands work.
+func TestPooler(t *testing.T) {
+	t.Parallel()
+	direct := database(t)
+	pooled := pooler(t, direct)
+	one, two := start(t, pooled, "DATABASE_POOLED=true"), start(t, pooled, "DATABASE_POOLED=true")
+	l := newLedger(t, one.at)
+	cursor := l.changes("first: 0").Data.Changes.LatestCursor
+	l.load(12)
+	l.await(60, 0)
+	l.server = two.at
+	l.await(60, 0)
+	l.halt()
+
+	var readers sync.WaitGroup
+	for i := range 12 {
+		readers.Go(func() {
+			for n := range 20 {
+				want := fmt.Sprintf("u%d", (i+n)%6)
+				code, answer := l.graphql("mine", fmt.Sprintf(`{ user(by: {username: %q}) { username } }`, want))
+				if code != "" || !strings.Contains(answer, fmt.Sprintf(`"username":%q`, want)) {
+					t.Errorf("who asked for %s hears %s %s", want, code, answer)
+				}
+			}
+		})
+	}
+	readers.Wait()
+
+	poll(t, "the last change on the other server", func() bool {
+		p := l.changes(fmt.Sprintf("first: 1, after: %q", cursor))
+		return len(p.Data.Changes.Edges) == 1
+	})
+	l.server = one.at
+	l.goesOn(l.changes("first: 0").Data.Changes.LatestCursor)
+	if l.refused > 0 {
+		t.Errorf("%d were refused", l.refused)
+	}
+	b := newBeam(t, direct)
+	if n := b.text(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); n != "3" {
+		t.Errorf("the two servers share %s connections", n)
+	}
+	cmd := command(t, pooled, []string{"DATABASE_POOLED=true"}, "check")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("roster check through the pooler: %v\n%s", err, out)
+	}
+	cmd = command(t, pooled, []string{"DATABASE_POOLED=true"}, "migrate")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "the URL of the database itself") {
+		t.Errorf("roster migrate through the pooler: %v\n%s", err, out)
+	}
+	l.settle(direct)
+}
