@@ -41,11 +41,11 @@ var logAudits = []audit{
 		name: "log-tokens", meaning: "the log, from its beginning, gives the tokens but their secrets and last use",
 		rows: "SELECT count(*) FROM tokens",
 		// A session goes a day after its end without a change.
-		violations: `WITH log AS (SELECT DISTINCT ON (after->>'uuid') (after->>'uuid')::uuid AS id, ` + tokenTold + ` AS told FROM changes
+		violations: `WITH log AS (SELECT DISTINCT ON (after->>'uuid') (after->>'uuid')::uuid AS id, ` + grantTold + ` AS told FROM changes
 				WHERE kind LIKE 'TOKEN\_%' ORDER BY after->>'uuid', tx DESC, seq DESC),
 			ended AS (` + ended + `),
 			owners AS (SELECT (after->>'uuid')::uuid AS id, group_id, user_id, tx, seq FROM changes WHERE kind = 'TOKEN_CREATED'),
-			present AS (SELECT id, group_id, user_id, ` + tokenNow + ` AS now FROM tokens)
+			present AS (SELECT id, group_id, user_id, ` + grantNow + ` AS now FROM tokens)
 			` + about("coalesce(p.group_id, o.group_id)", "coalesce(p.user_id, o.user_id)", "id", "''") + differing + `
 			FROM log l FULL JOIN present p USING (id) LEFT JOIN owners o USING (id)
 			WHERE (l.told IS DISTINCT FROM p.now OR o.id IS NOT NULL AND (o.group_id, o.user_id) IS DISTINCT FROM (p.group_id, p.user_id))
@@ -77,8 +77,8 @@ const (
 	groupNow   = `jsonb_build_object('uuid', id, 'number', number, 'handle', handle, 'name', name, 'description', description, 'type', type,
 		'externalId', external_id, 'accessType', access_type, 'folderOwner', folder_owner, 'useDefaultStorage', use_default_storage,
 		'public', public, 'tags', tags)`
-	tokenTold = `after || jsonb_build_object('expiresAt', (after->>'expiresAt')::timestamptz, 'revokedAt', (after->>'revokedAt')::timestamptz)`
-	tokenNow  = `jsonb_build_object('uuid', id, 'description', description, 'prefix', prefix, 'scopes', scopes, 'expiration', expiration,
+	grantTold = `after || jsonb_build_object('expiresAt', (after->>'expiresAt')::timestamptz, 'revokedAt', (after->>'revokedAt')::timestamptz)`
+	grantNow  = `jsonb_build_object('uuid', id, 'description', description, 'prefix', prefix, 'scopes', scopes, 'expiration', expiration,
 		'expiresAt', expires_at, 'revokedAt', revoked_at)`
 )
 

@@ -92,7 +92,7 @@ func orphanAudit() string {
 
 // nameAudit folds anew: what Postgres keeps was folded by the rules of the day, and a new library may have others.
 func nameAudit() string {
-	folded := func(table, id, column string) string {
+	folded := func(table, column string) string {
 		group, user, token := "", "", ""
 		switch table {
 		case "groups":
@@ -103,12 +103,12 @@ func nameAudit() string {
 			token = "x.id"
 		}
 		return about(group, user, token, "'"+table+"."+column+"_key'") + "lower(x." + column + "), x." + column + "_key, false FROM " + table +
-			" x WHERE x." + column + "_key <> lower(x." + column + `) COLLATE "C"` + id
+			" x WHERE x." + column + "_key <> lower(x." + column + `) COLLATE "C"`
 	}
 	parts := []string{
-		folded("groups", "", "name"), folded("groups", "", "description"), folded("groups", "", "external_id"),
-		folded("users", "", "username"), folded("users", "", "email"), folded("users", "", "full_name"), folded("users", "", "external_id"),
-		folded("tokens", "", "description"),
+		folded("groups", "name"), folded("groups", "description"), folded("groups", "external_id"),
+		folded("users", "username"), folded("users", "email"), folded("users", "full_name"), folded("users", "external_id"),
+		folded("tokens", "description"),
 	}
 	for _, table := range []string{"members", "admins"} {
 		parts = append(parts, about("x.group_id", "x.user_id", "", "'"+table+".username_key'")+"u.username_key, x.username_key, false FROM "+table+

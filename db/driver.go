@@ -333,7 +333,7 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 func (o operation) end(err error) error {
 	c := o.c
 	if c.auto {
-		err = c.endAuto(err)
+		err = c.endAuto(o.ctx, err)
 	}
 	if o.stop != nil && !o.stop() {
 		c.dead.Store(true) // kill is running, perhaps only just

@@ -37,7 +37,7 @@ func (c *safeConn) beginAuto(ctx context.Context) error {
 }
 
 // endAuto ends the transaction of a statement that ended with err, and answers what became of it.
-func (c *safeConn) endAuto(err error) error {
+func (c *safeConn) endAuto(ctx context.Context, err error) error {
 	c.auto = false
 	if err != nil && !isServerError(err) {
 		return err // the connection is at its end
@@ -46,12 +46,12 @@ func (c *safeConn) endAuto(err error) error {
 		return ferr
 	}
 	if err != nil {
-		if _, rerr := c.pg.ExecContext(context.Background(), "ROLLBACK", nil); rerr != nil {
+		if _, rerr := c.pg.ExecContext(ctx, "ROLLBACK", nil); rerr != nil {
 			c.kill()
 		}
 		return err
 	}
-	_, err = c.pg.ExecContext(context.Background(), "COMMIT", nil)
+	_, err = c.pg.ExecContext(ctx, "COMMIT", nil)
 	var ne net.Error
 	if err != nil && (errors.As(err, &ne) || errors.Is(err, driver.ErrBadConn)) {
 		return &connError{fmt.Errorf("it is unknown whether the statement was committed: %w", err)} // and must not be repeated

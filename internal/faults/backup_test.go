@@ -187,7 +187,6 @@ func TestFilesAreSetBack(t *testing.T) {
 	p = start(t, back.url())
 	l.server = p.at
 	l.goesOn(l.resync(cursor))
-	cursor = l.changes("first: 0").Data.Changes.LatestCursor
 	l.settle(back.url())
 	p.signal(t, syscall.SIGTERM)
 

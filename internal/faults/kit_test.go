@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/uptrace/bun/driver/pgdriver" // the tests' own way to Postgres
-
 	"roster/internal/embedded"
 	"roster/internal/rostertest"
 )

@@ -38,20 +38,19 @@ type ledger struct {
 	server func() string // its address
 	client *http.Client
 
-	mu        sync.Mutex
-	grown     chan struct{} // closed at the next change
-	entries   []*entry
-	sent      int // reads, too
-	acked     int
-	refused   int // UNAVAILABLE, with when to come again
-	broken    int // no answer: the connection broke
-	late      int // no answer by the deadline
-	wrong     []string
-	stop      context.CancelFunc
-	clients   sync.WaitGroup
-	mayBreak  bool // the server is killed: connections break
-	serial    int
-	unstarted int
+	mu       sync.Mutex
+	grown    chan struct{} // closed at the next change
+	entries  []*entry
+	sent     int // reads, too
+	acked    int
+	refused  int // UNAVAILABLE, with when to come again
+	broken   int // no answer: the connection broke
+	late     int // no answer by the deadline
+	wrong    []string
+	stop     context.CancelFunc
+	clients  sync.WaitGroup
+	mayBreak bool // the server is killed: connections break
+	serial   int
 }
 
 // newLedger makes the users whom the writes are about. server says where the server is now.
