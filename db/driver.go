@@ -30,6 +30,7 @@ type poolOptions struct {
 	URL                                            string
 	MaxConns                                       int // 0: four for each processor, at least 16
 	StatementTimeout, LockTimeout, IdleInTxTimeout time.Duration
+	OnDone                                         func(ctx context.Context, s Statement)
 }
 
 const (
@@ -73,6 +74,7 @@ type safeConnector struct {
 	setup string // the first statement of every connection
 	hint  string // for a connection that fails
 	stale time.Duration
+	done  func(ctx context.Context, s Statement)
 }
 
 func newConnector(o poolOptions) (*safeConnector, error) {
@@ -107,7 +109,7 @@ func newConnector(o poolOptions) (*safeConnector, error) {
 		t.conf.ReadTimeout = o.StatementTimeout + readMargin
 		t.conf.WriteTimeout = t.conf.ReadTimeout
 	}
-	return &safeConnector{conf: t.conf, setup: setupStatement(own), hint: t.hint, stale: staleAfter}, nil
+	return &safeConnector{conf: t.conf, setup: setupStatement(own), hint: t.hint, stale: staleAfter, done: o.OnDone}, nil
 }
 
 // millis rounds up, because Postgres takes 0 for no limit.
@@ -153,7 +155,7 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		err = net.ErrClosed
 	}
 	if err == nil {
-		return newSafeConn(cn.(*pgdriver.Conn), c.stale), nil
+		return newSafeConn(cn.(*pgdriver.Conn), c.stale, c.done), nil
 	}
 	if sock != nil {
 		_ = sock.Close()
@@ -230,6 +232,9 @@ type safeConn struct {
 	recent   list.List // of *cached, the latest used first
 	stale    time.Duration
 	values   []driver.Value // of the row being read (rows.go)
+
+	done func(ctx context.Context, s Statement) // nil: nobody wants to hear
+	txOf context.Context                        //nolint:containedctx // of the transaction: its end, which nothing cancels, is seen as its part
 }
 
 // What pgdriver's types can do, ours can: database/sql asks for these by type assertion, so a lost one fails silently.
@@ -248,8 +253,8 @@ var (
 	_ net.Error                 = (*connError)(nil)
 )
 
-func newSafeConn(pg *pgdriver.Conn, stale time.Duration) *safeConn {
-	c := &safeConn{pg: pg, used: time.Now(), prepared: map[string]*list.Element{}, stale: stale}
+func newSafeConn(pg *pgdriver.Conn, stale time.Duration, done func(context.Context, Statement)) *safeConn {
+	c := &safeConn{pg: pg, used: time.Now(), prepared: map[string]*list.Element{}, stale: stale, done: done}
 	c.kill = func() {
 		c.dead.Store(true)
 		_ = pg.Close()
@@ -294,10 +299,14 @@ type operation struct {
 	c    *safeConn
 	ctx  context.Context
 	stop func() bool
+
+	text  string // of the statement
+	args  bool   // they are not in the text
+	began time.Time
 }
 
 // begin arms the cancellation. A context that is done already costs nothing but its error.
-func (c *safeConn) begin(ctx context.Context) (operation, error) {
+func (c *safeConn) begin(ctx context.Context, text string, args bool) (operation, error) {
 	switch {
 	case c.gone():
 		return operation{}, driver.ErrBadConn
@@ -307,7 +316,10 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 	if err := contextError(ctx); err != nil {
 		return operation{}, err
 	}
-	o := operation{c: c, ctx: ctx}
+	o := operation{c: c, ctx: ctx, text: text, args: args}
+	if c.done != nil {
+		o.began = time.Now()
+	}
 	if ctx.Done() != nil {
 		o.stop = context.AfterFunc(ctx, c.kill)
 	}
@@ -319,6 +331,15 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 // nobody knows what is still to be read, so that the connection is at its end. pgdriver knows this for plain statements
 // only, which is how rows leaked.
 func (o operation) end(err error) error {
+	err = o.settle(err)
+	if o.c.done != nil {
+		o.tell(err)
+	}
+	return err
+}
+
+// settle is end, but for who wants to hear of it.
+func (o operation) settle(err error) error {
 	c := o.c
 	if o.stop != nil && !o.stop() {
 		c.dead.Store(true) // kill is running, perhaps only just
@@ -394,7 +415,7 @@ func (c *safeConn) ExecContext(ctx context.Context, text string, args []driver.N
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, len(args) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -415,7 +436,7 @@ func (c *safeConn) QueryContext(ctx context.Context, text string, args []driver.
 	if len(args) > 0 {
 		return c.queryPrepared(ctx, text, args)
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, false)
 	if err != nil {
 		return nil, err
 	}
@@ -431,7 +452,7 @@ func (c *safeConn) queryPrepared(ctx context.Context, text string, args []driver
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, true)
 	if err != nil {
 		return nil, err
 	}
