@@ -38,7 +38,7 @@ func (p *program) reach(ctx context.Context) (*database, error) {
 		d.url, d.postgres = pg.url, pg
 	}
 	var err error
-	if d.store, err = db.Open(db.Options{URL: d.url}); err != nil {
+	if d.store, err = db.Open(db.Options{URL: d.url, OnDone: p.onDone}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil
