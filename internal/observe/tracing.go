@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -26,7 +27,7 @@ type Traces struct{ provider *sdktrace.TracerProvider }
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 func Traced(getenv func(string) string) bool {
 	return (getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "") &&
-		getenv("OTEL_SDK_DISABLED") != "true" && getenv("OTEL_TRACES_EXPORTER") != "none"
+		!strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") && getenv("OTEL_TRACES_EXPORTER") != "none"
 }
 
 // CheckTraces says what is wrong with those variables.
