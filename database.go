@@ -43,7 +43,7 @@ func (p *program) reach(ctx context.Context) (*database, error) {
 		d.url, d.postgres = pg.url, pg
 	}
 	var err error
-	if d.store, err = db.Open(db.Options{URL: d.url, Pooled: p.config.DatabasePooled}); err != nil {
+	if d.store, err = db.Open(db.Options{URL: d.url, Pooled: p.config.DatabasePooled, OnDone: p.onDone}); err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}
 	return d, nil

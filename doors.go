@@ -45,7 +45,7 @@ func (s *server) doors(budget *limit.Budget) mountedDoors {
 	var specs []legacy.Spec
 	for _, d := range legacyDoors(s.dir, s.config) {
 		mounted := legacy.Mount(d.door, legacy.Setting{Off: d.at.Off, Host: d.at.Host, Prefix: d.at.Prefix, Deprecation: s.config.Deprecation,
-			Link: s.config.Link}, legacy.Deps{Directory: s.dir, Issuers: s.issuers, Log: s.log, Budget: budget})
+			Link: s.config.Link}, legacy.Deps{Directory: s.dir, Issuers: s.issuers, Log: s.log, Observer: s.observer, Budget: budget})
 		m.mounted = append(m.mounted, mounted)
 		specs = append(specs, legacy.Spec{Title: d.title, Door: mounted, JSON: d.spec})
 	}

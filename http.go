@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"roster/internal/auth"
 	"roster/internal/directory"
+	"roster/internal/observe"
 )
 
 // How long a client may take over its request's body, and over any one piece of the answer. The server has no limit on
@@ -19,25 +19,29 @@ import (
 const (
 	bodyTime  = 30 * time.Second
 	writeTime = 30 * time.Second
-	readyTime = 2 * time.Second
 )
 
-// logged stands around every route: it says in the log what came of a request, never its query string or its headers,
-// and turns a panic into an answer.
+// logged stands around every route: it has the log, metrics and traces say what came of a request, never its query string or its
+// headers, and turns a panic into an answer.
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, by := auth.Observed(r.Context())
+		id := auth.RequestIDOf(r.Context())
+		ctx, seen := s.observer.Begin(w, r, id)
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
 		begin := time.Now()
 		defer func() {
-			broken := s.recovered(a, r, recover())
+			broken := s.recovered(a, r, seen, recover())
+			took := time.Since(begin)
+			s.observer.End(seen, a.status, took)
+			found := seen.LogAttrs()
 			s.log.LogAttrs(ctx, levelOf(r), "request",
-				slog.String("request_id", auth.RequestIDOf(ctx)),
-				slog.String("caller", nameOf(by.Load())),
-				slog.String("method", r.Method),
-				slog.String("path", r.URL.Path),
+				slog.String("request_id", id),
+				slog.String("caller", nameOf(seen.Caller.Load())),
+				slog.String("method", observe.Method(r.Method)),
+				slog.String("path", observe.Path(r.URL.Path)),
 				slog.Int("status", a.status),
-				slog.Float64("duration_ms", float64(time.Since(begin).Microseconds())/1000))
+				slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+				found[0], found[1], found[2], found[3], found[4], found[5])
 			if broken {
 				panic(http.ErrAbortHandler)
 			}
@@ -52,13 +56,14 @@ func (s *server) logged(next http.Handler) http.Handler {
 
 // recovered answers in the place of a handler that panicked. If the answer has begun, only breaking it off tells the
 // client that it is not whole.
-func (s *server) recovered(a *answer, r *http.Request, v any) (broken bool) {
+func (s *server) recovered(a *answer, r *http.Request, seen *observe.Request, v any) (broken bool) {
 	switch v {
 	case nil:
 		return false
 	case http.ErrAbortHandler:
 		return true
 	}
+	seen.Fail(directory.Internal, "")
 	s.log.Error("panic", "request_id", auth.RequestIDOf(r.Context()), "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if a.status != 0 {
 		return true
@@ -136,35 +141,6 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code directory.C
 
 func noRoute(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, http.StatusNotFound, directory.NotFound, "Nothing is here. The API is at /graphql.")
-}
-
-// live says that the process runs, whatever becomes of the database.
-func (s *server) live(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, map[string]any{"status": "ok"})
-}
-
-// ready says whether to send requests here.
-func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
-	defer cancel()
-	if reason := s.notReady(ctx); reason != "" {
-		write(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable", "reason": reason})
-		return
-	}
-	write(w, http.StatusOK, map[string]any{"status": "ok"})
-}
-
-func (s *server) notReady(ctx context.Context) string {
-	if s.draining.Load() {
-		return "the server is ending"
-	}
-	if err := s.store.Ping(ctx); err != nil {
-		return "the database does not answer"
-	}
-	if current, err := s.store.Current(ctx); err != nil || !current {
-		return "the database's schema is not the one this program needs"
-	}
-	return ""
 }
 
 func write(w http.ResponseWriter, status int, v any) {

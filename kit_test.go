@@ -284,3 +284,9 @@ func (o *output) find(t *testing.T, pattern string) string {
 		}
 	}
 }
+
+// operators is where the server serves metrics and probes.
+func (r *running) operators(t *testing.T) string {
+	t.Helper()
+	return strings.TrimPrefix(r.stderr.find(t, `url=http://127\.0\.0\.1:\d+`), "url=")
+}

@@ -67,7 +67,7 @@ func admission(slots *limit.Slots) func(directory.Caller) (func(), error) {
 	return func(by directory.Caller) (func(), error) {
 		release, ok := slots.Take(by)
 		if !ok {
-			return nil, &directory.Error{Code: directory.TooManyRequests, Message: "Too many subscriptions are open at once. End some, or try again later."}
+			return nil, &directory.Error{Code: directory.TooManyRequests, Limit: "streams", Message: "Too many subscriptions are open at once. End some, or try again later."}
 		}
 		return release, nil
 	}

@@ -20,6 +20,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/directory"
+	"roster/internal/observe"
 )
 
 const (
@@ -51,6 +52,18 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer listener.Close()
+	operators, err := p.listenForOperators(ctx)
+	if err != nil {
+		return err
+	}
+	if operators != nil {
+		defer operators.Close()
+	}
+	observer, metrics, traces, err := p.observed(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, traces.Close(ctx)) }()
 	d, err := p.open(ctx)
 	if err != nil {
 		return unlessAsked(ctx, err)
@@ -70,7 +83,12 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	if p.getenv("GOGC") == "" && p.getenv("GOMEMLIMIT") == "" { // who sets one has decided otherwise
 		go tuneGC(tuning)
 	}
-	s := &server{dir: dir, store: d.store, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log}
+	s := &server{dir: dir, store: d.store, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log,
+		observer: observer, metrics: metrics, readiness: readiness{store: d.store, now: time.Now, within: readyTime}}
+	if metrics != nil {
+		metrics.Watch(d.store.Stats, dir.FeedState)
+	}
+	defer s.serveOperators(operators)()
 	return s.serve(ctx, listener, d.died())
 }
 
@@ -113,6 +131,9 @@ type server struct {
 	issuers  *auth.Verifier
 	config   config.Config
 	log      *slog.Logger
+	observer *observe.Observer
+	metrics  *observe.Metrics // nil: they are not served
+	readiness
 	draining atomic.Bool
 	closing  chan struct{} // closed when draining begins: streams of changes have no end of their own
 }
@@ -149,6 +170,8 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 		s.log.Error("Postgres ended", "cause", err)
 		return errors.Join(err, h.Close())
 	case <-ctx.Done():
+		s.draining.Store(true)
+		s.grace(requests, died)
 		s.drain(ctx, h, cutOff)
 		return nil
 	}
@@ -169,7 +192,6 @@ func (s *server) listen(h *http.Server, l net.Listener) error {
 
 // drain stops accepting and waits for the requests under way. Those that take too long are cut off.
 func (s *server) drain(ctx context.Context, h *http.Server, cutOff func()) {
-	s.draining.Store(true)
 	close(s.closing)
 	s.log.Info("ending: waiting for the requests under way")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
@@ -248,8 +270,8 @@ func (s *server) crossOrigin(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: s.config.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key", "X-Roster-Cost"},
-		ExposedHeaders: []string{"X-Request-Id", "X-Roster-Cost", "RateLimit", "RateLimit-Policy", "Retry-After"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key", "X-Roster-Cost", "Traceparent", "Tracestate"},
+		ExposedHeaders: []string{"X-Request-Id", "X-Roster-Cost", "RateLimit", "RateLimit-Policy", "Retry-After", "Traceresponse"},
 		MaxAge:         int(preflightAge / time.Second),
 	}).Handler(next)
 }

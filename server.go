@@ -20,6 +20,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/config"
 	"roster/internal/legacy"
+	"roster/internal/observe"
 	"roster/internal/webhook"
 )
 
@@ -71,6 +72,7 @@ func commands() []command {
 		{"seed", "-demo | -groups N -users N -memberships N", "make a small organisation, or data for load tests", &seed{}},
 		{"check", "[-json] [-most N]", "prove that counters, names, owners and the change log agree, on a database in use", &check{}},
 		{"epoch", "", "have all who follow the changes read anew: after the database was set back in a way that it cannot notice", &epoch{}},
+		{"probe", "[-live]", "ask the server of this machine whether it is ready, or alive; exit code 1 if not", &probe{}},
 		{"token", "-user NAME | -group NAME | -list | -rotate ID | -revoke ID", "make, list, rotate and revoke tokens", &token{}},
 	}
 }
@@ -102,6 +104,7 @@ type program struct {
 	config config.Config
 	args   []string
 	log    *slog.Logger
+	onDone func(ctx context.Context, s db.Statement) // nil: nobody watches over statements
 }
 
 // run is the program without its process. It returns the exit code: 2 for a wrong command line or setting, 1 for a
@@ -129,7 +132,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	if err == nil {
 		problems = append(append(checkURL(cfg), checkIssuers(cfg)...), checkAllowed(cfg)...)
 		if name == "serve" {
-			problems = append(problems, checkFiles(cfg)...)
+			problems = append(problems, append(checkFiles(cfg), observe.CheckTraces(sys.getenv)...)...)
 		}
 	}
 	if problems = append(problems, c.check(rest)...); len(problems) > 0 {

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"roster/db"
 )
 
 // The program as a person meets it: a Postgres of its own, a token of their choice, a restart.
@@ -23,7 +21,7 @@ func TestServe(t *testing.T) {
 	r := start(t, with)
 	for path, want := range map[string]string{
 		"/livez":   `200 application/json {"status":"ok"}`,
-		"/readyz":  `200 application/json {"status":"ok"}`,
+		"/readyz":  `200 application/json {"status":"ok","checks":{"database":"ok","schema":"ok","draining":"ok"}}`,
 		"/nowhere": `404 application/json {"errors":[{"extensions":{"code":"NOT_FOUND","requestId":"test"},"message":"Nothing is here. The API is at /graphql."}]}`,
 	} {
 		if got := r.get(t, path); got != want {
@@ -275,22 +273,5 @@ func TestCurrentSchemaIsNotMigrated(t *testing.T) {
 	}
 	if got := start(t, with).get(t, "/readyz"); !strings.HasPrefix(got, "200 ") {
 		t.Errorf("beside a server that migrates: %s", got)
-	}
-}
-
-func TestNotReadyWithoutDatabase(t *testing.T) {
-	t.Parallel()
-	store, err := db.Open(db.Options{URL: "postgres://nobody@/none?host=" + t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	s := &server{store: store}
-	if got := s.notReady(t.Context()); got != "the database does not answer" {
-		t.Error(got)
-	}
-	s.draining.Store(true)
-	if got := s.notReady(t.Context()); got != "the server is ending" {
-		t.Error(got)
 	}
 }

@@ -28,6 +28,9 @@ type Options struct {
 	Pooled           bool          // URL is of a pooler in transaction mode (driver_pooled.go)
 	// OnStatement, if set, hears of every statement before it runs; its text holds placeholders, never values.
 	OnStatement func(ctx context.Context, text string)
+	// OnDone, if set, hears of everything that was sent to Postgres once it has ended. It is called on the way of the request: it must
+	// not wait for anything.
+	OnDone func(ctx context.Context, s Statement)
 }
 
 // Store is a pool, or inside InTx a transaction: a query does not care which.
@@ -47,7 +50,7 @@ func Open(o Options) (*Store, error) {
 	}
 	pool, err := openPool(poolOptions{
 		URL: o.URL, MaxConns: o.MaxConns, StatementTimeout: o.StatementTimeout,
-		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second, Pooled: o.Pooled,
+		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second, Pooled: o.Pooled, OnDone: o.OnDone,
 	})
 	if err != nil {
 		return nil, err
@@ -67,6 +70,9 @@ func (s *Store) Close() error {
 
 // Ping reports whether Postgres answers.
 func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.PingContext(ctx)) }
+
+// Stats is how the pool of connections stands.
+func (s *Store) Stats() sql.DBStats { return s.pool.Stats() }
 
 // attempts bounds the retries of a transaction that Postgres asks to repeat (serialization failure, deadlock), or that found out
 // that what it had decided on is no longer so.

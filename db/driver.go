@@ -31,6 +31,7 @@ type poolOptions struct {
 	MaxConns                                       int // 0: four for each processor, at least 16
 	StatementTimeout, LockTimeout, IdleInTxTimeout time.Duration
 	Pooled                                         bool
+	OnDone                                         func(ctx context.Context, s Statement)
 }
 
 const (
@@ -75,6 +76,7 @@ type safeConnector struct {
 	hint  string // for a connection that fails
 	stale time.Duration
 	local string // the first statement of every transaction, behind a pooler; else ""
+	done  func(ctx context.Context, s Statement)
 }
 
 func newConnector(o poolOptions) (*safeConnector, error) {
@@ -109,7 +111,7 @@ func newConnector(o poolOptions) (*safeConnector, error) {
 		t.conf.ReadTimeout = o.StatementTimeout + readMargin
 		t.conf.WriteTimeout = t.conf.ReadTimeout
 	}
-	c := &safeConnector{conf: t.conf, setup: setupStatement(own, false), hint: t.hint, stale: staleAfter}
+	c := &safeConnector{conf: t.conf, setup: setupStatement(own, false), hint: t.hint, stale: staleAfter, done: o.OnDone}
 	if o.Pooled {
 		c.setup, c.local = "SELECT 1", setupStatement(own, true)
 	}
@@ -160,7 +162,7 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		err = net.ErrClosed
 	}
 	if err == nil {
-		safe := newSafeConn(cn.(*pgdriver.Conn), c.stale)
+		safe := newSafeConn(cn.(*pgdriver.Conn), c.stale, c.done)
 		safe.local = c.local
 		return safe, nil
 	}
@@ -242,6 +244,9 @@ type safeConn struct {
 
 	local string // begins every transaction behind a pooler; "" without one
 	auto  bool   // the transaction under way is that of one statement
+
+	done func(ctx context.Context, s Statement) // nil: nobody wants to hear
+	txOf context.Context                        // of the transaction: its end, which nothing cancels, is seen as its part
 }
 
 // What pgdriver's types can do, ours can: database/sql asks for these by type assertion, so a lost one fails silently.
@@ -260,8 +265,8 @@ var (
 	_ net.Error                 = (*connError)(nil)
 )
 
-func newSafeConn(pg *pgdriver.Conn, stale time.Duration) *safeConn {
-	c := &safeConn{pg: pg, used: time.Now(), prepared: map[string]*list.Element{}, stale: stale}
+func newSafeConn(pg *pgdriver.Conn, stale time.Duration, done func(context.Context, Statement)) *safeConn {
+	c := &safeConn{pg: pg, used: time.Now(), prepared: map[string]*list.Element{}, stale: stale, done: done}
 	c.kill = func() {
 		c.dead.Store(true)
 		_ = pg.Close()
@@ -306,10 +311,14 @@ type operation struct {
 	c    *safeConn
 	ctx  context.Context
 	stop func() bool
+
+	text  string // of the statement
+	args  bool   // they are not in the text
+	began time.Time
 }
 
 // begin arms the cancellation. A context that is done already costs nothing but its error.
-func (c *safeConn) begin(ctx context.Context) (operation, error) {
+func (c *safeConn) begin(ctx context.Context, text string, args bool) (operation, error) {
 	switch {
 	case c.gone():
 		return operation{}, driver.ErrBadConn
@@ -319,7 +328,10 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 	if err := contextError(ctx); err != nil {
 		return operation{}, err
 	}
-	o := operation{c: c, ctx: ctx}
+	o := operation{c: c, ctx: ctx, text: text, args: args}
+	if c.done != nil {
+		o.began = time.Now()
+	}
 	if ctx.Done() != nil {
 		o.stop = context.AfterFunc(ctx, c.kill)
 	}
@@ -331,6 +343,15 @@ func (c *safeConn) begin(ctx context.Context) (operation, error) {
 // nobody knows what is still to be read, so that the connection is at its end. pgdriver knows this for plain statements
 // only, which is how rows leaked.
 func (o operation) end(err error) error {
+	err = o.settle(err)
+	if o.c.done != nil {
+		o.tell(err)
+	}
+	return err
+}
+
+// settle is end, but for who wants to hear of it.
+func (o operation) settle(err error) error {
 	c := o.c
 	if c.auto {
 		err = c.endAuto(o.ctx, err)
@@ -409,7 +430,7 @@ func (c *safeConn) ExecContext(ctx context.Context, text string, args []driver.N
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, len(args) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -430,7 +451,7 @@ func (c *safeConn) QueryContext(ctx context.Context, text string, args []driver.
 	if len(args) > 0 || c.local != "" {
 		return c.queryPrepared(ctx, text, args)
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, false)
 	if err != nil {
 		return nil, err
 	}
@@ -446,7 +467,7 @@ func (c *safeConn) queryPrepared(ctx context.Context, text string, args []driver
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, true)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (c *safeConn) Prepare(text string) (driver.Stmt, error) {
 
 // PrepareContext prepares a statement that the caller closes.
 func (c *safeConn) PrepareContext(ctx context.Context, text string) (driver.Stmt, error) {
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, text, true)
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +112,14 @@ func (c *safeConn) PrepareContext(ctx context.Context, text string) (driver.Stmt
 	if err = o.end(err); err != nil {
 		return nil, err
 	}
-	return &safeStmt{pg: s.(pgStmt), c: c}, nil
+	return &safeStmt{pg: s.(pgStmt), c: c, text: text}, nil
 }
 
 // safeStmt is a statement prepared by the caller.
 type safeStmt struct {
-	pg pgStmt
-	c  *safeConn
+	pg   pgStmt
+	c    *safeConn
+	text string
 }
 
 func (s *safeStmt) NumInput() int                              { return s.pg.NumInput() }
@@ -136,7 +137,7 @@ func (s *safeStmt) Close() error {
 		c.late = append(c.late, s)
 		return nil
 	}
-	o, err := c.begin(context.Background())
+	o, err := c.begin(context.Background(), "DEALLOCATE", false)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (s *safeStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (d
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := s.c.begin(ctx)
+	o, err := s.c.begin(ctx, s.text, true)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func (s *safeStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (
 	if err := checkArgs(args); err != nil {
 		return nil, err
 	}
-	o, err := s.c.begin(ctx)
+	o, err := s.c.begin(ctx, s.text, true)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +232,7 @@ func (c *safeConn) Begin() (driver.Tx, error) {
 // BeginTx begins a transaction. If that fails, BEGIN may have succeeded and only the isolation level failed: pgdriver
 // would give the open transaction back to the pool.
 func (c *safeConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	o, err := c.begin(ctx)
+	o, err := c.begin(ctx, "BEGIN", false)
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +241,21 @@ func (c *safeConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.T
 		c.kill()
 		return nil, err
 	}
-	c.inTx, c.failure = true, nil
+	c.inTx, c.failure, c.txOf = true, nil, ctx
 	return safeTx{c}, nil
 }
 
 type safeTx struct{ c *safeConn }
+
+// ending is the context of what ends the transaction: part of the same request, and not to be cancelled.
+func (c *safeConn) ending() context.Context {
+	ctx := c.txOf
+	c.txOf = nil
+	if ctx == nil {
+		return context.Background()
+	}
+	return context.WithoutCancel(ctx)
+}
 
 // Commit ends the transaction. Postgres answers the COMMIT of an aborted transaction with ROLLBACK and no error, and
 // pgdriver does not look. A statement before it does fail; it is sent along only if one has failed before.
@@ -254,7 +265,7 @@ func (t safeTx) Commit() error {
 	if failure != nil {
 		text = "SELECT 1; COMMIT"
 	}
-	o, err := c.begin(context.Background())
+	o, err := c.begin(c.ending(), text, false)
 	if err != nil {
 		return fmt.Errorf("db: nothing was committed: %w", err)
 	}
@@ -276,7 +287,7 @@ func (t safeTx) Commit() error {
 // Rollback always succeeds: if Postgres cannot be told, it rolls back what a closed connection leaves behind.
 func (t safeTx) Rollback() error {
 	c := t.c
-	o, err := c.begin(context.Background())
+	o, err := c.begin(c.ending(), "ROLLBACK", false)
 	if err == nil {
 		c.inTx = false
 		if err = c.forgetAll(); err == nil {

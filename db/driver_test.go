@@ -318,7 +318,7 @@ func TestContextDoneMeanwhile(t *testing.T) {
 		kill, proceed := c.kill, make(chan struct{})
 		c.kill = func() { <-proceed; kill() }
 		defer close(proceed)
-		o, err := c.begin(ctx)
+		o, err := c.begin(ctx, "", false)
 		if err != nil {
 			return err
 		}
@@ -337,7 +337,7 @@ func TestContextDoneMeanwhile(t *testing.T) {
 	err = s.raw(t, func(c *safeConn) error {
 		ctx, cancel := context.WithCancel(s.ctx)
 		defer cancel()
-		o, err := c.begin(ctx)
+		o, err := c.begin(ctx, "", false)
 		if err != nil {
 			return err
 		}
@@ -591,7 +591,7 @@ func TestBusyConnectionIsNotReused(t *testing.T) {
 	t.Parallel()
 	s := safe(t)
 	pid := s.pid(t)
-	if err := s.raw(t, func(c *safeConn) error { _, err := c.begin(s.ctx); return err }); err != nil {
+	if err := s.raw(t, func(c *safeConn) error { _, err := c.begin(s.ctx, "", false); return err }); err != nil {
 		t.Fatal(err)
 	}
 	if s.pid(t) == pid {

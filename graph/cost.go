@@ -68,11 +68,11 @@ func (m *measure) operation(op *ast.OperationDefinition) int64 {
 
 func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) {
 	if depth > m.Depth {
-		m.refuse("Selections may be at most %d deep.", m.Depth)
+		m.refuse("depth", "Selections may be at most %d deep.", m.Depth)
 	}
 	for _, s := range set {
 		if m.fields++; m.fields > m.Fields {
-			m.refuse("%s", tooManyFields(m.Limits))
+			m.refuse("fields", "%s", tooManyFields(m.Limits))
 		}
 		if m.refused != nil {
 			return 0
@@ -98,7 +98,7 @@ func (m *measure) set(set ast.SelectionSet, depth int, in scope) (points int64) 
 func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
 	if f.Alias != f.Name {
 		if m.aliases++; m.aliases > m.Aliases {
-			m.refuse("At most %d aliases.", m.Aliases)
+			m.refuse("aliases", "At most %d aliases.", m.Aliases)
 		}
 	}
 	switch {
@@ -110,7 +110,7 @@ func (m *measure) field(f *ast.Field, depth int, in scope) int64 {
 		return 0
 	case f.Name == "__schema" || f.Name == "__type":
 		if m.introspects += m.introspected(f, depth); m.introspects > mostIntrospected {
-			m.refuse("This asks for too much of the schema at once.")
+			m.refuse("introspection", "This asks for too much of the schema at once.")
 		}
 		return 0
 	}
@@ -299,8 +299,8 @@ func (m *measure) skips(ds ast.DirectiveList) bool {
 	return false
 }
 
-func (m *measure) refuse(format string, args ...any) {
+func (m *measure) refuse(limit, format string, args ...any) {
 	if m.refused == nil {
-		m.refused = &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf(format, args...)}
+		m.refused = &directory.Error{Code: directory.LimitExceeded, Limit: limit, Message: fmt.Sprintf(format, args...)}
 	}
 }

@@ -110,7 +110,7 @@ func (d *documents) MutateOperationParameters(ctx context.Context, p *graphql.Ra
 	text, named := d.named.find(id)
 	switch {
 	case len(p.Query) > d.limits.Document:
-		return coded(directory.LimitExceeded, fmt.Sprintf("A document has at most %d bytes.", d.limits.Document))
+		return beyond("document", fmt.Sprintf("A document has at most %d bytes.", d.limits.Document))
 	case named && p.Query != "" && p.Query != text:
 		return coded(directory.Invalid, "The document of this id is another one.")
 	case named:
@@ -146,7 +146,7 @@ func (d *documents) crowded(ctx context.Context, text string) *gqlerror.Error {
 	if err != nil || selectionsOf(doc) <= d.limits.Fields {
 		return nil //nolint:nilerr // gqlgen says what is wrong
 	}
-	return coded(directory.LimitExceeded, tooManyFields(d.limits))
+	return beyond("fields", tooManyFields(d.limits))
 }
 
 func tooManyFields(l Limits) string {
@@ -162,4 +162,11 @@ func hashIn(extensions map[string]any) string {
 
 func coded(code directory.Code, message string) *gqlerror.Error {
 	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
+}
+
+// beyond is the error of a document that a limit refuses.
+func beyond(limit, message string) *gqlerror.Error {
+	e := coded(directory.LimitExceeded, message)
+	e.Err = &directory.Error{Code: directory.LimitExceeded, Limit: limit, Message: message}
+	return e
 }

@@ -59,6 +59,7 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 				log.ErrorContext(ctx, "request failed", "request_id", requestID, "code", e.Code, "path", out.Path.String(), "cause", e.Cause)
 			}
 		}
+		failedAs(ctx, out.Extensions["code"], out.Message, de)
 		code, _ := out.Extensions["code"].(directory.Code)
 		auth.RecordDenial(ctx, log, callerOf(ctx), &directory.Error{Code: code, Message: out.Message, Denial: directory.Reason(err)})
 		out.Extensions["requestId"] = requestID

@@ -19,6 +19,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/limit"
+	"roster/internal/observe"
 )
 
 const cachedQueries = 1_000
@@ -56,7 +57,7 @@ func NewHandler(c HandlerConfig) http.Handler {
 	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), kept: ps, limits: c.Limits}
 	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}}))
 	srv.AddTransport(transport.Options{})
-	own := &streams{dir: c.Directory, issuers: c.Issuers, timeout: c.Limits.Timeout, present: present(c.Log), budget: c.Budget, admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
+	own := &streams{dir: c.Directory, issuers: c.Issuers, log: c.Log, timeout: c.Limits.Timeout, present: present(c.Log), budget: c.Budget, admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
 	if own.admit == nil {
 		own.admit = func(directory.Caller) (func(), error) { return func() {}, nil }
 	}
@@ -70,8 +71,10 @@ func NewHandler(c HandlerConfig) http.Handler {
 	srv.SetRecoverFunc(recovered)
 	srv.Use(docs)
 	srv.Use(schemaFor{c.Introspection})
+	srv.AroundOperations(observed)
 	srv.AroundOperations(c.limited)
 	srv.AroundOperations(noStreams)
+	srv.AroundResponses(answered)
 	if !c.executor {
 		srv.AroundFields(ps.rendered)
 	}
@@ -102,6 +105,7 @@ func authenticated(c HandlerConfig, next http.Handler) http.Handler {
 		if !ok {
 			e := &directory.Error{Code: directory.Unauthenticated, Message: "Send a token as Authorization: Bearer …."}
 			auth.RecordDenial(ctx, c.Log, callerOf(ctx), e)
+			observe.Of(ctx).Refused("missing")
 			refuse(w, r, e)
 			return
 		}
@@ -138,7 +142,7 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 			return refused(http.StatusUnsupportedMediaType, "", "Send the operation as application/json.")
 		}
 		if r.ContentLength > maxBody {
-			return http.StatusRequestEntityTooLarge, &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("A request has at most %d bytes.", maxBody)}
+			return http.StatusRequestEntityTooLarge, &directory.Error{Code: directory.LimitExceeded, Limit: "body", Message: fmt.Sprintf("A request has at most %d bytes.", maxBody)}
 		}
 	case http.MethodGet:
 		q := r.URL.Query()
@@ -178,6 +182,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func refuseWith(w http.ResponseWriter, r *http.Request, status int, e *directory.Error) {
+	failed(r.Context(), e)
 	extensions := map[string]any{"code": e.Code, "requestId": auth.RequestIDOf(r.Context())}
 	if e.Field != "" {
 		extensions["field"] = e.Field

@@ -136,7 +136,7 @@ func (c *HandlerConfig) measure(ctx context.Context, op *graphql.OperationContex
 	case m.introspects > 0 && !c.Introspection.has(ctx):
 		return 0, &directory.Error{Code: directory.Forbidden, Message: "The schema is not for you to read here."}
 	case cost > int64(c.Limits.Cost):
-		return 0, &directory.Error{Code: directory.LimitExceeded,
+		return 0, &directory.Error{Code: directory.LimitExceeded, Limit: "cost",
 			Message: fmt.Sprintf("This would cost %d points, and an operation at most %d. Ask for smaller pages, or for less below them.", cost, c.Limits.Cost)}
 	}
 	return int(cost), nil
@@ -166,6 +166,7 @@ func (c *HandlerConfig) told(points int, s limit.State) cost {
 // refusal answers an operation that does not run.
 func refusal(ctx context.Context, err error) graphql.ResponseHandler {
 	e := directory.AsError(err)
+	failed(ctx, e)
 	return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{{Message: e.Message,
 		Extensions: map[string]any{"code": e.Code, "requestId": auth.RequestIDOf(ctx)}}}})
 }

@@ -266,7 +266,7 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 		return closure{closeDuplicate, "Subscriber for " + shortened(m.ID) + " already exists"}
 	}
 	if s.open >= maxOnOneSocket {
-		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Message: "Too many operations at once on one connection."})}) //nolint:contextcheck // a frame has a time limit of its own
+		return s.fail(m.ID, gqlerror.List{s.present(ctx, &directory.Error{Code: directory.TooManyRequests, Limit: "socket", Message: "Too many operations at once on one connection."})}) //nolint:contextcheck // a frame has a time limit of its own
 	}
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	op := &underway{m.ID, cancel}
@@ -275,7 +275,7 @@ func (s *socket) subscribe(ctx context.Context, m message) error {
 	s.running.Go(func() {
 		defer cancel()
 		err := caught(func() error {
-			s.operate(ctx, op, params)
+			s.part(ctx, func(ctx context.Context) { s.operate(ctx, op, params) })
 			return nil
 		})
 		if err != nil {

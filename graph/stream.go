@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -26,6 +27,7 @@ import (
 type streams struct {
 	dir     *directory.Service
 	issuers *auth.Verifier
+	log     *slog.Logger
 	timeout time.Duration // of a query or mutation
 	present graphql.ErrorPresenterFunc
 	budget  *limit.Budget
@@ -124,6 +126,7 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 	if op.Operation.Operation != ast.Subscription {
 		return s.once(ctx, exec, op, send)
 	}
+	ctx = operating(ctx, op) // which also those hear of who count what is refused
 	release, err := s.admit(auth.CallerOf(ctx))
 	if err != nil {
 		return gqlerror.List{s.present(ctx, err)}
@@ -145,6 +148,7 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 	}
 	if end.wait != nil {
 		<-end.wait
+		s.closed(ctx, end.err)
 	}
 	if ctx.Err() != nil || end.err == nil { // who reads it went away
 		return nil
@@ -195,8 +199,7 @@ func streaming(r *http.Request) bool { return wantsSocket(r) || wantsEvents(r) }
 // noStreams refuses a subscription that came by a transport of single answers, where it would hang until something happens.
 func noStreams(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription && ctx.Value(endKey{}) == nil {
-		return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{{Message: onlyStreamed,
-			Extensions: map[string]any{"code": directory.Invalid, "requestId": auth.RequestIDOf(ctx)}}}})
+		return refusal(ctx, &directory.Error{Code: directory.Invalid, Message: onlyStreamed})
 	}
 	return next(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"roster/internal/directory"
+	"roster/internal/observe"
 )
 
 type contextKey int
@@ -18,7 +19,6 @@ type contextKey int
 const (
 	callerKey contextKey = iota
 	requestIDKey
-	observedKey
 	attemptsKey
 )
 
@@ -77,13 +77,6 @@ func Refusal(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// Observed is ctx with a place for the caller, which Identify fills: for a log of requests, which stands around the doors and would
-// not know by itself whom they found. Several goroutines of one request may fill it.
-func Observed(ctx context.Context) (context.Context, *atomic.Pointer[directory.Caller]) {
-	by := new(atomic.Pointer[directory.Caller])
-	return context.WithValue(ctx, observedKey, by), by
 }
 
 // RequestIDOf is the id of the request; "" outside one.
@@ -157,9 +150,7 @@ func identify(ctx context.Context, dir *directory.Service, issuers *Verifier, se
 		}
 	}
 	by.Via, by.RequestID = via, RequestIDOf(ctx)
-	if seen, ok := ctx.Value(observedKey).(*atomic.Pointer[directory.Caller]); ok {
-		seen.Store(&by)
-	}
+	observe.Of(ctx).Identified(&by)
 	return by, nil
 }
 

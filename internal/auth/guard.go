@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"roster/internal/directory"
 	"roster/internal/limit"
+	"roster/internal/observe"
 )
 
 // Guard bounds how many wrong credentials an address may send. What is counted is failures, by the client's address and never by the
@@ -71,21 +73,44 @@ func (g *Guard) trusts(at netip.Addr) bool {
 	return slices.ContainsFunc(g.Proxies, func(p netip.Prefix) bool { return p.Contains(at) })
 }
 
+// refused has metrics say why a credential was not taken.
+func refused(ctx context.Context, err error) {
+	var reason refusal
+	seen := observe.Of(ctx)
+	switch {
+	case err == nil:
+	case errors.As(err, &reason):
+		seen.Refused("issuer")
+	case errors.Is(err, directory.ErrExpired):
+		seen.Refused("expired")
+	case errors.Is(err, directory.ErrRevoked):
+		seen.Refused("revoked")
+	case directory.CodeOf(err) == directory.Unauthenticated:
+		seen.Refused("unknown")
+	default:
+		seen.Refused("unavailable")
+	}
+}
+
 // Attempt runs a check of a credential that came from the client of the request, unless there were too many wrong ones from there, and counts
 // one that turns out wrong. known says that the credential is remembered as good: then it is not held against the address what others
 // sent; it is asked where it matters. Codes: TOO_MANY_REQUESTS, with Retry-After.
 func Attempt[Out any](ctx context.Context, known func() bool, check func() (Out, error)) (Out, error) {
 	a, _ := ctx.Value(attemptsKey).(*attempts)
 	if a == nil || a.guard.Failures == nil {
-		return check()
+		out, err := check()
+		refused(ctx, err)
+		return out, err
 	}
 	if wait := a.guard.Failures.Wait(a.client); wait > 0 && !known() {
 		a.header.Set("Retry-After", strconv.Itoa(limit.Seconds(wait)))
 		var none Out
-		return none, &directory.Error{Code: directory.TooManyRequests, Message: "Too many wrong credentials came from your address. Try again in " +
+		observe.Of(ctx).Refused("failures")
+		return none, &directory.Error{Code: directory.TooManyRequests, Limit: "failures", Message: "Too many wrong credentials came from your address. Try again in " +
 			strconv.Itoa(limit.Seconds(wait)) + " s."}
 	}
 	out, err := check()
+	refused(ctx, err)
 	if err != nil && directory.CodeOf(err) == directory.Unauthenticated {
 		a.guard.Failures.Count(a.client)
 	}

@@ -269,10 +269,17 @@ func (v *Verifier) explained(ctx context.Context, err error) error {
 		return nil
 	case errors.As(err, &reason):
 		v.log.InfoContext(ctx, "token refused", "request_id", RequestIDOf(ctx), "reason", string(reason))
-		return directory.WrongToken()
+		return wrong(reason)
 	case errors.As(err, &refused) && refused.Code == directory.Unauthenticated:
 		v.log.InfoContext(ctx, "token refused", "request_id", RequestIDOf(ctx), "reason", refused.Cause)
-		return directory.WrongToken()
+		return wrong(refusal("its user is not known"))
 	}
 	return err
+}
+
+// wrong is what the sender of a refused token hears; the cause is for metrics.
+func wrong(reason refusal) error {
+	e := directory.WrongToken()
+	e.Cause = reason
+	return e
 }

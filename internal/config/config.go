@@ -57,6 +57,13 @@ type Config struct {
 	CDSDefaultGroup                                     string
 	Deprecation, Link                                   string // headers of the doors' answers
 
+	// What operations see.
+	MetricsAddr       string   // empty: nothing is served
+	MetricsOperations []string // names of GraphQL operations that are told apart; empty: the first that come
+	Pprof             bool
+	SlowStatement     time.Duration // from which a statement is logged; 0: none is
+	DrainDelay        time.Duration // between failing readiness and refusing requests
+
 	LogLevel  slog.Level
 	LogFormat string // text or json
 }
@@ -110,6 +117,7 @@ func (c Config) conflicts() (problems []string) {
 		{c.DatabaseURL == "" && c.Data == "", "ROSTER_DATA: there is no home directory to put the data in; name a directory, or set DATABASE_URL"},
 		{(c.TLSCert == "") != (c.TLSKey == ""), "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
 		{c.Documents == "" && c.AdHoc != "" && c.AdHoc != "on", "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
+		{c.Pprof && c.MetricsAddr == "", "ROSTER_PPROF: profiles are served where metrics are; say where in ROSTER_METRICS_ADDR"},
 		{c.PointsPerMinute > 0 && c.PointsPerMinute < c.MaxCost, "ROSTER_POINTS_PER_MINUTE: it is less than ROSTER_MAX_COST; nobody could ever pay for that"},
 	} {
 		if rule.broken {

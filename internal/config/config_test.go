@@ -37,7 +37,8 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{}, FailuresPerMinute: 600, TrustedProxies: []string{},
-		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000, WebhooksAllow: []string{},
+		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000,
+		MetricsOperations: []string{}, SlowStatement: 500 * time.Millisecond, WebhooksAllow: []string{},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -276,6 +277,12 @@ func TestLimitSettings(t *testing.T) {
 		{[]string{"ROSTER_MAX_TOKEN_LIFE", "90d"}, `ROSTER_MAX_TOKEN_LIFE: "90d" is not a length of time, such as 10s`},
 		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\n\n" + strings.Repeat(",", 32) + "\n"}, ""},
 		{[]string{"ROSTER_TOKEN_KEY_PREVIOUS", strings.Repeat("k", 32) + "\nhush"}, "ROSTER_TOKEN_KEY_PREVIOUS: line 2: it has 4 characters; a key has at least 32"},
+		{[]string{"ROSTER_PPROF", "true", "ROSTER_METRICS_ADDR", "127.0.0.1:0"}, ""},
+		{[]string{"ROSTER_PPROF", "true"}, "ROSTER_PPROF: profiles are served where metrics are; say where in ROSTER_METRICS_ADDR"},
+		{[]string{"ROSTER_METRICS_ADDR", "9464"}, `ROSTER_METRICS_ADDR: "9464" is not host:port, such as 127.0.0.1:8080`},
+		{[]string{"ROSTER_METRICS_OPERATIONS", "Groups, _2,x"}, ""},
+		{[]string{"ROSTER_METRICS_OPERATIONS", "Groups,two-words"}, `ROSTER_METRICS_OPERATIONS: "two-words" is not the name of a GraphQL operation, of at most 64 characters`},
+		{[]string{"ROSTER_DRAIN_DELAY", "-1s"}, `ROSTER_DRAIN_DELAY: "-1s" is not a length of time, such as 10s`},
 		{[]string{"ROSTER_CORS_ORIGINS", "*"}, `ROSTER_CORS_ORIGINS: "*": an origin is https://host or https://host:port, in lower case`},
 	} {
 		_, _, err := parse(t, env(row.set...))

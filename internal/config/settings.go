@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -24,6 +25,8 @@ const (
 
 	minRetention = time.Hour
 	minTokenLife = time.Hour
+
+	maxOperations = 1_000
 )
 
 // setting is one line of the table.
@@ -73,6 +76,11 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"cds-default-group", "ROSTER_CDS_DEFAULT_GROUP", "", "the group that CDS's withoutDefault leaves out", &c.CDSDefaultGroup, nil},
 		{"doors-deprecation", "ROSTER_DOORS_DEPRECATION", "", "Deprecation header of every door's answers, such as @1767225600; empty: none", &c.Deprecation, header},
 		{"doors-link", "ROSTER_DOORS_LINK", "", "Link header of every door's answers; empty: none", &c.Link, header},
+		{"metrics-addr", "ROSTER_METRICS_ADDR", "", "where to serve metrics and probes to operators, host:port, such as 127.0.0.1:9464; empty: nowhere", &c.MetricsAddr, optional(address)},
+		{"metrics-operations", "ROSTER_METRICS_OPERATIONS", "", "names of GraphQL operations that metrics tell apart, by commas; empty: the first 100 that callers send", &c.MetricsOperations, operationNames},
+		{"pprof", "ROSTER_PPROF", "false", "serve profiles there, at /debug/pprof/", &c.Pprof, nil},
+		{"slow-statement", "ROSTER_SLOW_STATEMENT", "500ms", "from how long on an SQL statement is logged, without its values; 0s: never", &c.SlowStatement, nil},
+		{"drain-delay", "ROSTER_DRAIN_DELAY", "0s", "how long requests are still taken after SIGTERM while /readyz says no already, for load balancers to notice", &c.DrainDelay, nil},
 		{"log-level", "ROSTER_LOG_LEVEL", "info", "debug, info, warn or error", &c.LogLevel, nil},
 		{"log-format", "ROSTER_LOG_FORMAT", "text", "text or json", &c.LogFormat, logFormat},
 	}
@@ -310,6 +318,22 @@ func retention(text string) error {
 	}
 	return nil
 }
+
+// operationNames are names as GraphQL has them, no more than a registry can bear.
+func operationNames(text string) error {
+	names := list(text)
+	if len(names) > maxOperations {
+		return fmt.Errorf("there are %d names; at most %d are told apart", len(names), maxOperations)
+	}
+	for _, name := range names {
+		if !operationName.MatchString(name) {
+			return fmt.Errorf("%q is not the name of a GraphQL operation, of at most 64 characters", name)
+		}
+	}
+	return nil
+}
+
+var operationName = regexp.MustCompile(`^[_A-Za-z][_0-9A-Za-z]{0,63}$`)
 
 func logFormat(text string) error {
 	if text != "text" && text != "json" {

@@ -88,7 +88,17 @@ func (s *Service) Remembers(secret string) bool {
 	return ok
 }
 
-var wrongSecret = &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+// Why a token is wrong, which its sender does not hear.
+var (
+	ErrRevoked = errors.New("the token is revoked")
+	ErrExpired = errors.New("the token is expired")
+)
+
+var (
+	wrongSecret   = &Error{Code: Unauthenticated, Message: "The token is unknown, expired or revoked."}
+	revokedSecret = &Error{Code: wrongSecret.Code, Message: wrongSecret.Message, Cause: ErrRevoked}
+	expiredSecret = &Error{Code: wrongSecret.Code, Message: wrongSecret.Message, Cause: ErrExpired}
+)
 
 // find asks Postgres who a secret belongs to, and remembers it.
 func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSecret, now time.Time) (Caller, error) {
@@ -97,8 +107,12 @@ func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSe
 	switch {
 	case err != nil:
 		return Caller{}, err
-	case !ok || c.Revoked || c.Expired:
+	case !ok:
 		return Caller{}, wrongSecret
+	case c.Revoked:
+		return Caller{}, revokedSecret
+	case c.Expired:
+		return Caller{}, expiredSecret
 	}
 	known := &credential{by: callerOf(c, hashes), epoch: c.Epoch}
 	if c.Left >= 0 {

@@ -38,6 +38,7 @@ type Error struct {
 	Version int    // with Conflict on expectedVersion: the version that there is
 	Cursor  string // with an error that ends a feed of changes: where to go on from
 	Cause   error
+	Limit   string  // the limit that was hit, for metrics; "" where Code says all that there is to say
 	Denial  *Denial // of FORBIDDEN, UNAUTHENTICATED, and NOT_FOUND for what is not to be seen; nil if there is no more to say than Message
 }
 
@@ -78,12 +79,16 @@ func AsError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
+	limit := ""
+	if errors.Is(err, context.DeadlineExceeded) {
+		limit = "time"
+	}
 	var de *db.Error
 	if errors.As(err, &de) && (de.Kind == db.Unavailable || de.Kind == db.Timeout || de.Kind == db.Retry) {
-		return &Error{Code: Unavailable, Message: "The directory is busy or its database is away. Try again.", Cause: err}
+		return &Error{Code: Unavailable, Message: "The directory is busy or its database is away. Try again.", Limit: limit, Cause: err}
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return &Error{Code: Unavailable, Message: "The request ran out of time.", Cause: err}
+	if limit != "" || errors.Is(err, context.Canceled) {
+		return &Error{Code: Unavailable, Message: "The request ran out of time.", Limit: limit, Cause: err}
 	}
 	return &Error{Code: Internal, Message: "Something went wrong on our side.", Cause: err}
 }
@@ -94,6 +99,12 @@ func invalid(field, format string, args ...any) *Error {
 
 func exceeded(field, format string, args ...any) *Error {
 	return &Error{Code: LimitExceeded, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// by names the limit that was hit.
+func (e *Error) by(limit string) *Error {
+	e.Limit = limit
+	return e
 }
 
 func notFound(field, message string) *Error {

@@ -40,6 +40,8 @@ type feed struct {
 	log     changeLog // as the reader last saw it
 	at      db.Place  // all changes up to here have been handed out
 	turn    int       // how often the feed has begun anew
+	caught  time.Time // when the log was last read to its end
+	errors  int       // how often it could not be read
 }
 
 func newFeed(s *Service, c Config) *feed {
@@ -106,7 +108,7 @@ func (f *feed) join(ctx context.Context, st *Stream) error {
 			return err
 		}
 		f.mu.Lock()
-		f.log, f.at = changeLog{log}, db.Place{Tx: log.Settled}
+		f.log, f.at, f.caught = changeLog{log}, db.Place{Tx: log.Settled}, time.Now()
 		f.mu.Unlock()
 		f.start(context.WithoutCancel(ctx))
 	}
@@ -189,6 +191,7 @@ func (f *feed) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := r.look(ctx)
 		if err != nil && ctx.Err() == nil {
+			r.failed()
 			if !r.failing {
 				f.onError(err) // once, not every time that it is tried again
 			}
@@ -275,6 +278,7 @@ func (r *feedReader) read(ctx context.Context) (time.Duration, error) {
 		r.wait = min(max(2*r.wait, feedGap), feedMaxWait)
 	default:
 		r.wait = -1
+		r.caughtUp()
 	}
 	return r.wait, nil
 }

@@ -302,5 +302,5 @@ func (st *Stream) add(p *feedPage) (before, now int) {
 }
 
 func errSlow() *Error {
-	return exceeded("", "Changes come faster than you take them. Go on from the cursor in extensions.")
+	return exceeded("", "Changes come faster than you take them. Go on from the cursor in extensions.").by("backlog")
 }

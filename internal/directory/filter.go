@@ -125,10 +125,10 @@ func userFilter(filter any) (db.Cond, error) {
 // combine handles what every recursive filter has: and, or, not, and the bound on their depth.
 func combine[T any](f *filtering, field string, depth int, and, or []*T, not *T, of func(field string, t *T, depth int) db.Cond) []db.Cond {
 	if depth > MaxFilterDepth {
-		return []db.Cond{f.fail(exceeded(field, "Filters may be at most %d deep.", MaxFilterDepth))}
+		return []db.Cond{f.fail(exceeded(field, "Filters may be at most %d deep.", MaxFilterDepth).by("filter"))}
 	}
 	if f.filters += len(and) + len(or); f.filters > MaxFilterList {
-		return []db.Cond{f.fail(exceeded(field, "A filter may combine at most %d filters.", MaxFilterList))}
+		return []db.Cond{f.fail(exceeded(field, "A filter may combine at most %d filters.", MaxFilterList).by("filter"))}
 	}
 	var cs, any []db.Cond
 	for i, t := range and {
@@ -269,7 +269,7 @@ func changeFilter(filter any) (db.Cond, error) {
 	}
 	for field, n := range map[string]int{"filter.kinds": len(c.Kinds), "filter.via": len(c.Via)} {
 		if n > MaxFilterList {
-			return db.None, exceeded(field, "At most %d values.", MaxFilterList)
+			return db.None, exceeded(field, "At most %d values.", MaxFilterList).by("filter")
 		}
 	}
 	if c.Kinds != nil {
@@ -350,7 +350,7 @@ func (f *filtering) ids(field string, i *IDFilter, prefix string, column db.Colu
 	}
 	parse := func(name string, texts []string) db.Cond {
 		if len(texts) > MaxFilterList {
-			return f.fail(exceeded(field+"."+name, "At most %d values.", MaxFilterList))
+			return f.fail(exceeded(field+"."+name, "At most %d values.", MaxFilterList).by("filter"))
 		}
 		ids := make([]uuid.UUID, len(texts))
 		for n, text := range texts {
@@ -383,7 +383,7 @@ func enum[E ~string](f *filtering, field string, e *EnumFilter[E], column db.Col
 		return db.Cond{}
 	}
 	if len(e.In)+len(e.NotIn) > MaxFilterList {
-		return f.fail(exceeded(field, "At most %d values.", MaxFilterList))
+		return f.fail(exceeded(field, "At most %d values.", MaxFilterList).by("filter"))
 	}
 	var cs []db.Cond
 	if e.Eq != nil {
@@ -451,7 +451,7 @@ func validText(field, v string, longest int) error {
 
 func validTexts(field string, vs []string) error {
 	if len(vs) > MaxFilterList {
-		return exceeded(field, "At most %d values.", MaxFilterList)
+		return exceeded(field, "At most %d values.", MaxFilterList).by("filter")
 	}
 	for i, v := range vs {
 		if err := validText(at(field, i), v, maxFilterText); err != nil {

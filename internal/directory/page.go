@@ -119,7 +119,7 @@ func (p PageArgs) window() (window, error) {
 	case w.limit < 0:
 		return w, invalid(field, "A page has 0 to %d items.", MaxPage)
 	case w.limit > MaxPage:
-		return w, exceeded(field, "A page has at most %d items.", MaxPage)
+		return w, exceeded(field, "A page has at most %d items.", MaxPage).by("page")
 	}
 	return w, nil
 }

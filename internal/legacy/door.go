@@ -3,7 +3,7 @@
 // their credential, and what its errors look like. A route's handler is decode → one call of the directory → encode.
 //
 // This package holds what doors share: the router (by segments, so that %2F stays inside a name and no redirect or HTML page
-// of net/http ever answers), authentication, body limits, panics, and the hooks for metrics and deprecation headers.
+// of net/http ever answers), authentication, body limits, panics, and deprecation headers.
 package legacy
 
 import (
@@ -19,6 +19,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/limit"
+	"roster/internal/observe"
 )
 
 // Door is one legacy API.
@@ -95,45 +96,36 @@ type Setting struct {
 	Deprecation, Link string
 }
 
-// Exchange is one answered request, for metrics.
-type Exchange struct {
-	Door      directory.Door
-	Operation string // "" where no route matched
-	Client    string // the first word of the User-Agent
-	Status    int
-	Duration  time.Duration
-}
-
 // Deps are what doors work with.
 type Deps struct {
 	Directory *directory.Service
 	Issuers   *auth.Verifier // nil: only Roster's own tokens are taken
 	Log       *slog.Logger
-	Observe   func(Exchange) // nil: nobody counts
-	Budget    *limit.Budget  // nil: callers may do as much as they like
+	Observer  *observe.Observer // nil: nobody counts
+	Budget    *limit.Budget     // nil: callers may do as much as they like
 }
 
 // Mounted is a door in its place.
 type Mounted struct {
 	Door
 	Setting
-	deps   Deps
-	routes []compiled
+	deps    Deps
+	routes  []compiled
+	nowhere *observe.Route // where no route matches
 }
 
 type compiled struct {
 	Route
 	segments []string
+	seen     *observe.Route
 }
 
 // Mount puts a door in its place.
 func Mount(d Door, s Setting, deps Deps) *Mounted {
-	if deps.Observe == nil {
-		deps.Observe = func(Exchange) {}
-	}
-	m := &Mounted{Door: d, Setting: s, deps: deps}
+	m := &Mounted{Door: d, Setting: s, deps: deps, nowhere: deps.Observer.Route(d.Name, "", "", "")}
 	for _, r := range d.Routes {
-		m.routes = append(m.routes, compiled{r, strings.Split(strings.TrimPrefix(r.Pattern, "/"), "/")})
+		m.routes = append(m.routes, compiled{r, strings.Split(strings.TrimPrefix(r.Pattern, "/"), "/"),
+			deps.Observer.Route(d.Name, r.Operation, r.Method, r.Pattern)})
 	}
 	return m
 }
@@ -176,17 +168,17 @@ func hostname(host string) string {
 }
 
 func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []string) {
-	start := time.Now()
 	rec := &recorder{ResponseWriter: w}
 	r := &Request{Request: hr, Base: base(hr) + m.Prefix}
 	route, allow := m.match(hr.Method, segments, r)
 	known := len(allow) > 0
+	seen := observe.Of(hr.Context())
+	seen.Routed(route.seen)
 	broken := false
 	defer func() { //nolint:contextcheck // the request carries it
 		if p := recover(); p != nil {
 			broken = m.fail(hr.Context(), rec, r, fmt.Errorf("panic: %v", p))
 		}
-		m.deps.Observe(Exchange{Door: m.Name, Operation: route.Operation, Client: client(hr), Status: rec.status, Duration: time.Since(start)})
 		if broken {
 			panic(http.ErrAbortHandler)
 		}
@@ -205,19 +197,24 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 		m.Preflight(rec, r)
 		return
 	case route.Handle == nil:
+		seen.Fail(directory.NotFound, "")
 		m.Fail(rec, r, &RouteError{KnownPath: known, Allow: allow})
 		return
 	}
-	if err := m.answer(rec, r, route); err != nil { //nolint:contextcheck // the request carries it
+	if ctx := seen.Calls(hr.Context()); ctx != hr.Context() { //nolint:contextcheck // the request carries it
+		r.Request = hr.WithContext(ctx)
+	}
+	if err := m.answer(rec, r, route.Route); err != nil { //nolint:contextcheck // the request carries it
 		broken = m.fail(hr.Context(), rec, r, err)
 	}
+	seen.Operated()
 	if r.By.Known() {
 		m.deps.Budget.Book(r.By, (len(r.body)+rec.bytes)/bytesPerPoint)
 	}
 }
 
 // match finds the route of a request, and the methods that its path has up to there: all of them if none is this one.
-func (m *Mounted) match(method string, segments []string, r *Request) (found Route, allow []string) {
+func (m *Mounted) match(method string, segments []string, r *Request) (found compiled, allow []string) {
 	pattern := ""
 	for _, c := range m.routes {
 		vars, ok := fits(c.segments, segments)
@@ -228,10 +225,10 @@ func (m *Mounted) match(method string, segments []string, r *Request) (found Rou
 		allow = append(allow, c.Method)
 		if c.Method == method {
 			r.vars = vars
-			return c.Route, allow
+			return c, allow
 		}
 	}
-	return Route{}, allow
+	return compiled{seen: m.nowhere}, allow
 }
 
 func fits(pattern, segments []string) (map[string]string, bool) {
@@ -281,6 +278,7 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 	if !route.Open {
 		var ok bool
 		if secret, ok = m.Credential(r.Request); !ok || secret == "" {
+			observe.Of(ctx).Refused("missing")
 			return &directory.Error{Code: directory.Unauthenticated, Message: "There is no credential."}
 		}
 		by, err := auth.Identify(ctx, m.deps.Directory, m.deps.Issuers, secret, m.Name)
@@ -311,7 +309,7 @@ func (r *Request) read(route Route) error {
 		return &directory.Error{Code: directory.Invalid, Field: "body", Message: "The body could not be read.", Cause: err}
 	}
 	if int64(len(body)) > limit {
-		return &directory.Error{Code: directory.LimitExceeded, Field: "body", Message: fmt.Sprintf("The body is larger than %d bytes.", limit)}
+		return &directory.Error{Code: directory.LimitExceeded, Field: "body", Limit: "body", Message: fmt.Sprintf("The body is larger than %d bytes.", limit)}
 	}
 	r.body = body
 	return nil
@@ -346,6 +344,7 @@ func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) er
 // begun cannot become an error, and ended in order it would pass for whole. ctx is the client's: if it is done, nobody is to blame.
 func (m *Mounted) fail(ctx context.Context, w *recorder, r *Request, err error) (broken bool) {
 	e := directory.AsError(err)
+	observe.Of(ctx).Fail(e.Code, e.Limit)
 	if (e.Code == directory.Internal || e.Code == directory.Unavailable) && ctx.Err() == nil {
 		m.deps.Log.ErrorContext(ctx, "request failed", "request_id", auth.RequestIDOf(ctx), "door", m.Name, "code", e.Code, "cause", e.Cause)
 	}
@@ -415,9 +414,4 @@ func base(r *http.Request) string {
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host
-}
-
-func client(r *http.Request) string {
-	name, _, _ := strings.Cut(r.UserAgent(), " ")
-	return name
 }

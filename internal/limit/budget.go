@@ -107,7 +107,7 @@ func Seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // Refusal is the error of a caller whose budget is used up.
 func (s State) Refusal() *directory.Error {
-	return &directory.Error{Code: directory.TooManyRequests,
+	return &directory.Error{Code: directory.TooManyRequests, Limit: "points",
 		Message: "You have used up your points; " + strconv.Itoa(s.Limit) + " grow back a minute. Try again in " + strconv.Itoa(Seconds(s.Retry)) + " s."}
 }
 

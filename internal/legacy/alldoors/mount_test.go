@@ -10,6 +10,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/legacy"
+	"roster/internal/observe"
 )
 
 // probes are a read of each door that an administrator is answered with 200.
@@ -168,32 +169,40 @@ func TestSharedRoots(t *testing.T) {
 	}
 }
 
-// TestObserved counts a request for each door, with its operation and its client, as metrics will.
+// TestObserved has each door say which route answers, as the log, metrics and traces will tell.
 func TestObserved(t *testing.T) {
 	t.Parallel()
-	var seen []legacy.Exchange
+	var nobody *observe.Observer
 	var mounted []*legacy.Mounted
 	for _, d := range all(nil) {
-		mounted = append(mounted, legacy.Mount(d.door, legacy.Setting{}, legacy.Deps{Log: slog.New(slog.DiscardHandler),
-			Observe: func(e legacy.Exchange) { seen = append(seen, e) }}))
+		mounted = append(mounted, legacy.Mount(d.door, legacy.Setting{}, legacy.Deps{Log: slog.New(slog.DiscardHandler)}))
 	}
 	h := auth.RequestIDs(legacy.Serve(mounted, http.NotFoundHandler()))
 	operations := map[directory.Door]string{directory.DoorCDS: "getGroups", directory.DoorEntrust: "groupsUsingGET", directory.DoorAuthress: "get_groups",
 		directory.DoorD4Science: "getGroups", directory.DoorEnterpriseTester: "searchGroups"}
 	for name, path := range probes {
 		for _, method := range []string{"GET", "PATCH"} {
-			seen = nil
 			r := httptest.NewRequest(method, path, nil)
-			r.Header.Set("User-Agent", "client/1 (of "+name+")")
 			rec := httptest.NewRecorder()
-			h.ServeHTTP(rec, r)
-			want := ""
-			if method == "GET" && len(seen) == 1 {
-				want = operations[seen[0].Door]
+			ctx, seen := nobody.Begin(rec, r, "")
+			h.ServeHTTP(rec, r.WithContext(ctx))
+			route, want, code := seen.Route(), "", string(directory.NotFound)
+			if method == "GET" {
+				want, code = operations[doorOf(name)], string(directory.Unauthenticated)
 			}
-			if len(seen) != 1 || seen[0].Status != rec.Code || seen[0].Client != "client/1" || seen[0].Operation != want {
-				t.Errorf("%s %s: %d was seen as %+v", method, path, rec.Code, seen)
+			if route == nil || route.Operation != want || seen.Code() != code {
+				t.Errorf("%s %s: %d was seen as %+v, %s", method, path, rec.Code, route, seen.Code())
 			}
 		}
 	}
+}
+
+// doorOf is the door of a folder's name.
+func doorOf(name string) directory.Door {
+	for _, d := range all(nil) {
+		if d.name == name {
+			return d.door.Name
+		}
+	}
+	return ""
 }

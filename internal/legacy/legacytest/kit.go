@@ -43,6 +43,7 @@ import (
 	"roster/internal/auth"
 	"roster/internal/directory"
 	"roster/internal/legacy"
+	"roster/internal/observe"
 	"roster/internal/rostertest"
 )
 
@@ -124,7 +125,7 @@ type World struct {
 	last  string            // the answer before masking
 
 	mu       sync.Mutex
-	seen     []legacy.Exchange
+	seen     []met
 	problems []string // what the door logged
 }
 
@@ -134,28 +135,59 @@ func New(t testing.TB, k Kit) *World {
 	dir := rostertest.Directory(t)
 	w := &World{T: t, Dir: dir, Door: k.Door(dir), kit: k, names: map[string]string{}, known: map[string]string{}, count: map[string]int{}}
 	w.Name("root.secret", rostertest.AdminSecret)
-	mounted := legacy.Mount(w.Door, k.Setting, legacy.Deps{Directory: dir, Log: slog.New(slog.NewTextHandler(logged{w}, &slog.HandlerOptions{Level: slog.LevelWarn})), Observe: w.observe})
+	mounted := legacy.Mount(w.Door, k.Setting, legacy.Deps{Directory: dir, Log: slog.New(slog.NewTextHandler(logged{w}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	notOurs := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "not a path of the door")
 	})
-	srv := httptest.NewServer(auth.RequestIDs(legacy.Serve([]*legacy.Mounted{mounted}, notOurs)))
+	srv := httptest.NewServer(auth.RequestIDs(w.watched(legacy.Serve([]*legacy.Mounted{mounted}, notOurs))))
 	t.Cleanup(srv.Close)
 	w.addr = srv.Listener.Addr().String()
 	return w
 }
 
-func (w *World) observe(e legacy.Exchange) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.seen = append(w.seen, e)
+// met is one answered request.
+type met struct {
+	operation string // "" where no route matched
+	status    int
 }
 
-// Seen are the exchanges so far, as the door reported them for metrics.
-func (w *World) Seen() []legacy.Exchange {
+// watched keeps what the door answers.
+func (w *World) watched(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		var nobody *observe.Observer
+		ctx, seen := nobody.Begin(rw, r, "")
+		a := &answer{ResponseWriter: rw}
+		defer func() {
+			if route := seen.Route(); route != nil {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.seen = append(w.seen, met{route.Operation, a.status})
+			}
+		}()
+		next.ServeHTTP(a, r.WithContext(ctx))
+	})
+}
+
+// answer knows its status.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (w *World) exchanges() []met {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]legacy.Exchange{}, w.seen...)
+	return append([]met{}, w.seen...)
 }
 
 // Problems are the lines that the door logged: none, unless something was Roster's own fault.

@@ -78,12 +78,12 @@ func (w *World) checkDocumented() {
 	}
 	var o openAPI
 	w.must(json.Unmarshal(w.kit.OpenAPI, &o))
-	for _, e := range w.Seen() {
-		if e.Operation != "" && !slices.ContainsFunc(w.Door.Routes, func(r legacy.Route) bool {
+	for _, e := range w.exchanges() {
+		if e.operation != "" && !slices.ContainsFunc(w.Door.Routes, func(r legacy.Route) bool {
 			responses := o.Paths[r.Pattern][strings.ToLower(r.Method)].Responses
-			return r.Operation == e.Operation && (responses[strconv.Itoa(e.Status)] != nil || responses["default"] != nil)
+			return r.Operation == e.operation && (responses[strconv.Itoa(e.status)] != nil || responses["default"] != nil)
 		}) {
-			w.T.Errorf("%s answered %d, which the OpenAPI document does not name", e.Operation, e.Status)
+			w.T.Errorf("%s answered %d, which the OpenAPI document does not name", e.operation, e.status)
 		}
 	}
 }
