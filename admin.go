@@ -44,7 +44,7 @@ func (s *server) serveOperators(l net.Listener) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := h.Serve(l); err != http.ErrServerClosed { //nolint:errorlint // it is bare
+		if err := h.Serve(l); err != http.ErrServerClosed {
 			s.log.Error("metrics are no longer served", "cause", err)
 		}
 	}()

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -50,9 +49,9 @@ func (s Statement) Name() string {
 	return verb
 }
 
-// Table is the first table that the statement names, where there is a choice one that stands in no parentheses; "" if it names none.
+// Table is the first of the tables that the statement names in the fewest parentheses; "" if it names none.
 func (s Statement) Table() string {
-	within, depth := "", 0
+	outermost, least, depth := "", 0, 0
 	for next, rest := token(s.Text); next != ""; next, rest = token(rest) {
 		switch next {
 		case "(":
@@ -64,10 +63,12 @@ func (s Statement) Table() string {
 			if name != "" && (depth == 0 || strings.HasPrefix(s.Text, "WITH")) {
 				return name
 			}
-			within = cmp.Or(within, name)
+			if name != "" && (outermost == "" || depth < least) {
+				outermost, least = name, depth
+			}
 		}
 	}
-	return within
+	return outermost
 }
 
 // tableIn is the table that a text begins with, behind a word that tables follow; "" if it is none.

@@ -38,7 +38,7 @@ func answered(ctx context.Context, next graphql.ResponseHandler) *graphql.Respon
 // failed says that a request failed, or a part of it.
 func failed(ctx context.Context, e *directory.Error) {
 	limit := e.Limit
-	if e.Code == directory.Unavailable && ctx.Err() == context.DeadlineExceeded { //nolint:errorlint // a context's own error is bare
+	if e.Code == directory.Unavailable && ctx.Err() == context.DeadlineExceeded {
 		limit = "time"
 	}
 	observe.Of(ctx).Fail(e.Code, limit)

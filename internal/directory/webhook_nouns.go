@@ -73,6 +73,7 @@ type WebhookDelivery struct {
 // ID is the delivery's TypeID, wbd_….
 func (d *WebhookDelivery) ID() string { return typeID(deliveryPrefix, d.UUID) }
 
+// Pages of webhooks and of deliveries.
 type (
 	WebhookConnection         = Connection[Webhook]
 	WebhookEdge               = Edge[Webhook]

@@ -132,7 +132,7 @@ func (h *hooks) failed(w *db.Webhook, a WebhookAnswer) {
 	if w.FailingSince == nil {
 		w.FailingSince = &now
 	}
-	w.State, w.NextAt = string(WebhookStateFailing), now.Add(retryIn(w.Attempts, a.RetryAfter, rand.Float64()))
+	w.State, w.NextAt = string(WebhookStateFailing), now.Add(retryIn(w.Attempts, a.RetryAfter, rand.Float64())) //nolint:gosec // a pause is no secret
 	switch {
 	case a.Status == statusGone:
 		w.Enabled = false

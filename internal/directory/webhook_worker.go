@@ -137,12 +137,12 @@ func (h *hooks) serve(ctx context.Context, held *db.HeldWebhook) {
 	defer func() {
 		if p := recover(); p != nil { // what made it would make it again: not at once
 			h.onEvent(id, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-			t.later(ctx, webhookPause)
+			_ = t.later(ctx, webhookPause) // or its lease ends, and somebody tries again
 		}
 	}()
 	if err := t.run(ctx); err != nil {
 		h.onEvent(id, err)
-		t.later(ctx, webhookPause)
+		_ = t.later(ctx, webhookPause) // as above
 	}
 }
 

@@ -175,7 +175,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	seen := observe.Of(hr.Context())
 	seen.Routed(route.seen)
 	broken := false
-	defer func() { //nolint:contextcheck // the request carries it
+	defer func() {
 		if p := recover(); p != nil {
 			broken = m.fail(hr.Context(), rec, r, fmt.Errorf("panic: %v", p))
 		}
@@ -201,10 +201,10 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 		m.Fail(rec, r, &RouteError{KnownPath: known, Allow: allow})
 		return
 	}
-	if ctx := seen.Calls(hr.Context()); ctx != hr.Context() { //nolint:contextcheck // the request carries it
+	if ctx := seen.Calls(hr.Context()); ctx != hr.Context() {
 		r.Request = hr.WithContext(ctx)
 	}
-	if err := m.answer(rec, r, route.Route); err != nil { //nolint:contextcheck // the request carries it
+	if err := m.answer(rec, r, route.Route); err != nil {
 		broken = m.fail(hr.Context(), rec, r, err)
 	}
 	seen.Operated()
