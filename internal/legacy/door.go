@@ -175,7 +175,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	seen := observe.Of(hr.Context())
 	seen.Routed(route.seen)
 	broken := false
-	defer func() {
+	defer func() { //nolint:contextcheck // as below
 		if p := recover(); p != nil {
 			broken = m.fail(hr.Context(), rec, r, fmt.Errorf("panic: %v", p))
 		}
@@ -204,7 +204,7 @@ func (m *Mounted) serve(w http.ResponseWriter, hr *http.Request, segments []stri
 	if ctx := seen.Calls(hr.Context()); ctx != hr.Context() {
 		r.Request = hr.WithContext(ctx)
 	}
-	if err := m.answer(rec, r, route.Route); err != nil {
+	if err := m.answer(rec, r, route.Route); err != nil { //nolint:contextcheck // the request carries it
 		broken = m.fail(hr.Context(), rec, r, err)
 	}
 	seen.Operated()
