@@ -36,7 +36,11 @@ func fail(w http.ResponseWriter, _ *legacy.Request, err error) {
 	if e.Code == directory.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Enterprise Tester"`)
 	}
-	write(w, statuses[e.Code], message(e))
+	status := statuses[e.Code]
+	if legacy.Unmatched(e) {
+		status = http.StatusPreconditionFailed
+	}
+	write(w, status, message(e))
 }
 
 // fields are the names on this wire of the values that the directory finds fault with.

@@ -28,12 +28,16 @@ func (d door) updateGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
+	expected, err := legacy.IfMatch(r)
+	if err != nil {
+		return err
+	}
 	var in groupBody
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
 	return legacy.Write(w, r, d.dir.UpdateGroup, directory.UpdateGroupInput{
-		Group: ref, Name: directory.Some(in.Name), Description: directory.Optional[string]{Set: true, Value: in.Description},
+		Group: ref, ExpectedVersion: expected, Name: directory.Some(in.Name), Description: directory.Optional[string]{Set: true, Value: in.Description},
 	}, written, answerWritten)
 }
 
@@ -43,7 +47,11 @@ func (d door) deleteGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref}, directory.Selection{}, answerEmpty)
+	expected, err := legacy.IfMatch(r)
+	if err != nil {
+		return err
+	}
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref, ExpectedVersion: expected}, directory.Selection{}, answerEmpty)
 }
 
 func answerEmpty(w http.ResponseWriter, _ *legacy.Request, _ *directory.Payload) error {
@@ -67,6 +75,9 @@ func answerGroup(w http.ResponseWriter, r *legacy.Request, g *directory.Group, x
 	out, err := groupOf(r.Base, g, x)
 	if err != nil {
 		return err
+	}
+	if !x.users { // users can change while the group does not
+		legacy.SetETag(w, g)
 	}
 	return legacy.WriteJSON(w, http.StatusOK, jsonType, out)
 }

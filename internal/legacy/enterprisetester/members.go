@@ -52,7 +52,11 @@ func (d door) setGroupMembers(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	set := directory.SetMembersInput{Group: ref, Members: users}
+	expected, err := legacy.IfMatch(r)
+	if err != nil {
+		return err
+	}
+	set := directory.SetMembersInput{Group: ref, Members: users, ExpectedVersion: expected}
 	return legacy.Write(w, r, d.dir.SetMembers, set, membersAfter(q, part), func(w http.ResponseWriter, r *legacy.Request, p *directory.Payload) error {
 		return answerMembers(w, r, p, q)
 	})

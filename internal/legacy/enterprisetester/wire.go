@@ -63,9 +63,9 @@ type memberships struct {
 // whole asks for a list in one piece.
 func whole() *directory.Page { return &directory.Page{Rows: true, All: true} }
 
-// groupFields are what a group is made of.
+// groupFields are what a group is made of, and its version, for its ETag.
 func groupFields(x expansion) directory.Selection {
-	sel := directory.Selection{Fields: []string{"uuid", "name", "description"}}
+	sel := directory.Selection{Fields: []string{"uuid", "name", "description", "version"}}
 	if x.users {
 		sel.Links = []directory.Link{{Key: "members", Field: "members", Page: whole(), Select: memberFields(expansion{})}}
 	}

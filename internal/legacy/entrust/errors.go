@@ -36,6 +36,10 @@ func fail(w http.ResponseWriter, _ *legacy.Request, err error) {
 		return
 	}
 	e := directory.AsError(err)
+	if legacy.Unmatched(e) {
+		write(w, http.StatusPreconditionFailed, "precondition_failed", message(e))
+		return
+	}
 	a := answers[e.Code]
 	write(w, a.status, a.code, message(e))
 }

@@ -25,11 +25,17 @@ func (d door) updateGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
+	expected, err := legacy.IfMatch(r)
+	if err != nil {
+		return err
+	}
 	var in groupParms
 	if err := legacy.DecodeRequired(r, &in); err != nil {
 		return err
 	}
-	return legacy.Write(w, r, d.dir.UpdateGroup, in.update(ref), written, answerWritten)
+	update := in.update(ref)
+	update.ExpectedVersion = expected
+	return legacy.Write(w, r, d.dir.UpdateGroup, update, written, answerWritten)
 }
 
 func answerWritten(w http.ResponseWriter, _ *legacy.Request, p *directory.Payload) error {
@@ -43,7 +49,11 @@ func (d door) deleteGroup(w http.ResponseWriter, r *legacy.Request) error {
 	if err != nil {
 		return err
 	}
-	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref}, directory.Selection{}, answerEmpty)
+	expected, err := legacy.IfMatch(r)
+	if err != nil {
+		return err
+	}
+	return legacy.Write(w, r, d.dir.DeleteGroup, directory.DeleteGroupInput{Group: ref, ExpectedVersion: expected}, directory.Selection{}, answerEmpty)
 }
 
 // group answers the group of a UUID (§3).
@@ -96,6 +106,7 @@ func answerGroup(w http.ResponseWriter, g *directory.Group, err error) error {
 	case g == nil:
 		return &directory.Error{Code: directory.NotFound, Field: "id", Message: "There is no such group."}
 	}
+	legacy.SetETag(w, g)
 	return legacy.WriteJSON(w, http.StatusOK, jsonType, groupOf(g))
 }
 

@@ -20,8 +20,8 @@ type group struct {
 	Type         string  `json:"type"`
 }
 
-// groupFields are what a group is made of.
-var groupFields = directory.Selection{Fields: []string{"uuid", "name", "externalId", "type", "createdAt", "updatedAt"}}
+// groupFields are what a group is made of, and its version, for its ETag.
+var groupFields = directory.Selection{Fields: []string{"uuid", "name", "externalId", "type", "createdAt", "updatedAt", "version"}}
 
 func groupOf(g *directory.Group) group {
 	return group{
