@@ -27,6 +27,9 @@ type database struct {
 	store    *db.Store
 	postgres *postgres // nil: it is somebody else's
 	webhooks *webhook.Sender
+
+	standbys *directory.Standbys // nil: none
+	watching []*db.Store         // what is open for their sake
 }
 
 // errPooled is what a pooler that gives connections for a transaction at a time is no way for.
@@ -100,6 +103,48 @@ func (d *database) settle(ctx context.Context, p *program) error {
 	return err
 }
 
+// follow opens the standbys, and the connections by which they and the primary are looked at.
+func (d *database) follow(p *program) error {
+	c := p.config
+	urls := config.URLs(c.Standbys)
+	if len(urls) == 0 {
+		return nil
+	}
+	open := func(o db.Options) (*db.Store, error) {
+		s, err := db.Open(o)
+		if err == nil {
+			d.watching = append(d.watching, s)
+		}
+		return s, err
+	}
+	const look = time.Second
+	primary, err := open(db.Options{URL: d.url, Pooled: c.DatabasePooled, MaxConns: 1, StatementTimeout: look})
+	s := directory.StandbyConfig{Primary: primary, MaxLag: c.MaxLag, Wait: c.ReplicaWait, Alone: c.ReadsAlone, OnChange: changed(p.log)}
+	for _, url := range urls {
+		reads, rerr := open(db.Options{URL: url, OnDone: p.onDone})
+		watch, werr := open(db.Options{URL: url, MaxConns: 1, StatementTimeout: look})
+		s.All, err = append(s.All, directory.StandbyPool{Reads: reads, Watch: watch}), errors.Join(err, rerr, werr)
+	}
+	d.standbys = directory.NewStandbys(s)
+	return err
+}
+
+// changed logs which servers of the database are used.
+func changed(log *slog.Logger) func(server int, err error) {
+	return func(server int, err error) {
+		switch {
+		case server == 0 && err != nil:
+			log.Error("the database does not answer: replicas answer reads alone", "cause", err)
+		case server == 0:
+			log.Info("the database answers again")
+		case err != nil:
+			log.Warn("a replica is not used", "replica", server, "cause", err)
+		default:
+			log.Info("a replica is used again", "replica", server)
+		}
+	}
+}
+
 // directory is the domain on this database.
 func (d *database) directory(ctx context.Context, c config.Config, log *slog.Logger) (*directory.Service, error) {
 	key, previous, err := d.tokenKeys(ctx, c)
@@ -111,7 +156,7 @@ func (d *database) directory(ctx context.Context, c config.Config, log *slog.Log
 		return nil, err
 	}
 	d.webhooks = webhook.New(allow)
-	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife, Webhooks: d.webhooks,
+	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife, Webhooks: d.webhooks, Standbys: d.standbys,
 		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) },
 		OnWebhook:   func(id string, err error) { log.Warn("webhook", "webhook", id, "cause", err) }}), nil
 }
@@ -145,6 +190,9 @@ func (d *database) close(ctx context.Context) error {
 	var errs []error
 	if d.webhooks != nil {
 		d.webhooks.Close()
+	}
+	for _, s := range d.watching {
+		errs = append(errs, s.Close())
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())

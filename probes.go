@@ -121,6 +121,11 @@ func (s *server) live(w http.ResponseWriter, _ *http.Request) {
 
 // ready says whether to send requests here, and which check fails.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if !s.draining.Load() && s.dir.ReadsAlone() { // nobody else would do more
+		away := "the database does not answer"
+		write(w, http.StatusOK, readyAnswer{"reads only", away, checks{away, unknown, fine}})
+		return
+	}
 	c := s.readiness.look(r.Context())
 	if s.draining.Load() { // which is never remembered
 		c.Draining = "the server is ending"

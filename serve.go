@@ -69,6 +69,9 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 		return unlessAsked(ctx, err)
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	if err := d.follow(p); err != nil {
+		return err
+	}
 	dir, err := d.directory(ctx, p.config, p.log)
 	if err != nil {
 		return unlessAsked(ctx, err)
@@ -83,7 +86,7 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	if p.getenv("GOGC") == "" && p.getenv("GOMEMLIMIT") == "" { // who sets one has decided otherwise
 		go tuneGC(tuning)
 	}
-	s := &server{dir: dir, store: d.store, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log,
+	s := &server{dir: dir, store: d.store, standbys: d.standbys, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log,
 		observer: observer, metrics: metrics, readiness: readiness{store: d.store, now: time.Now, within: readyTime}}
 	if metrics != nil {
 		metrics.Watch(d.store.Stats, dir.FeedState)
@@ -128,6 +131,7 @@ func (p *program) welcome(addr net.Addr, secret string) {
 type server struct {
 	dir      *directory.Service
 	store    *db.Store
+	standbys *directory.Standbys
 	issuers  *auth.Verifier
 	config   config.Config
 	log      *slog.Logger
@@ -153,6 +157,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 	}
 	background.Go(func() { s.sweep(sweeping) })
 	background.Go(func() { s.dir.Announce(sweeping) })
+	background.Go(func() { s.standbys.Watch(sweeping) })
 	background.Go(func() { s.keepLog(sweeping) })
 	background.Go(func() { s.dir.DeliverWebhooks(sweeping) })
 
@@ -270,8 +275,8 @@ func (s *server) crossOrigin(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: s.config.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key", "X-Roster-Cost", "Traceparent", "Tracestate"},
-		ExposedHeaders: []string{"X-Request-Id", "X-Roster-Cost", "RateLimit", "RateLimit-Policy", "Retry-After", "Traceresponse"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Request-Id", "Idempotency-Key", "X-Roster-Cost", auth.ConsistencyHeader, "Traceparent", "Tracestate"},
+		ExposedHeaders: []string{"X-Request-Id", "X-Roster-Cost", auth.ConsistencyHeader, "RateLimit", "RateLimit-Policy", "Retry-After", "Traceresponse"},
 		MaxAge:         int(preflightAge / time.Second),
 	}).Handler(next)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -60,7 +61,7 @@ func (s *server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.RequestIDs(s.hardened(s.logged(s.guard().Handler(packed)))), nil
+	return auth.RequestIDs(auth.Consistent(s.dir, s.hardened(s.logged(s.guard().Handler(packed))))), nil
 }
 
 // commands is everything that the program does.
@@ -130,7 +131,7 @@ func run(ctx context.Context, args []string, sys system) int {
 	var problems config.Problems
 	errors.As(err, &problems)
 	if err == nil {
-		problems = append(append(checkURL(cfg), checkIssuers(cfg)...), checkAllowed(cfg)...)
+		problems = slices.Concat(checkURL(cfg), checkReplicas(cfg), checkIssuers(cfg), checkAllowed(cfg))
 		if name == "serve" {
 			problems = append(problems, append(checkFiles(cfg), observe.CheckTraces(sys.getenv)...)...)
 		}
@@ -166,6 +167,19 @@ func checkURL(c config.Config) []string {
 	}
 	_ = store.Close() // it has not connected
 	return nil
+}
+
+// checkReplicas does so for those of the replicas.
+func checkReplicas(c config.Config) (problems []string) {
+	for n, url := range config.URLs(c.Standbys) {
+		store, err := db.Open(db.Options{URL: url})
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("DATABASE_REPLICA_URL: URL %d: %s", n+1, strings.TrimPrefix(err.Error(), "db: ")))
+			continue
+		}
+		_ = store.Close()
+	}
+	return problems
 }
 
 // checkIssuers has the file of issuers read by who knows what has to be in it.

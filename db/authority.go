@@ -20,6 +20,22 @@ func At(epoch int64, seen bool) *AsOf {
 	return a
 }
 
+// Anew is the same memory, not compared yet; nil if there is nothing to compare.
+func (a *AsOf) Anew() *AsOf {
+	if a.Seen() {
+		return nil
+	}
+	return At(a.epoch, false)
+}
+
+// Epoch is what the memory is of; false for callers that nobody had to remember.
+func (a *AsOf) Epoch() (int64, bool) {
+	if a == nil {
+		return 0, false
+	}
+	return a.epoch, true
+}
+
 // Seen reports whether the memory has been compared. Nil, for callers that nobody had to remember, is always right.
 func (a *AsOf) Seen() bool { return a == nil || a.seen.Load() }
 
@@ -60,6 +76,10 @@ func (s *Store) found() {
 func (s *Store) Compare(ctx context.Context) error {
 	if s.asOf.Seen() {
 		return nil
+	}
+	if s.primary != nil {
+		_, err := eitherWay(ctx, s, func(ctx context.Context, s *Store) (struct{}, error) { return struct{}{}, s.Compare(ctx) })
+		return err
 	}
 	a := s.asOf
 	plain := *s

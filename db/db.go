@@ -41,6 +41,9 @@ type Store struct {
 	pooled bool      // behind a pooler in transaction mode
 	asOf   *AsOf     // what the caller's memory is of, until it has been compared
 	on     func(ctx context.Context, text string)
+
+	primary *Store          // of a standby's store: who answers what the standby does not (standby.go)
+	useful  context.Context // likewise: ends when the standby is given up
 }
 
 // Open connects lazily: it fails on an address that cannot be right, not on a server that is away.

@@ -277,6 +277,9 @@ func (s *Store) DeleteGroup(ctx context.Context, id uuid.UUID) error {
 
 // Total is a kept total: how many "groups" or "users" there are.
 func (s *Store) Total(ctx context.Context, noun string) (int, error) {
+	if s.primary != nil {
+		return eitherWay(ctx, s, func(ctx context.Context, s *Store) (int, error) { return s.Total(ctx, noun) })
+	}
 	var n int
 	_, err := s.queryRow(ctx, "SELECT coalesce(sum(n), 0)::bigint FROM totals WHERE noun = $1", []any{noun}, &n)
 	return n, err

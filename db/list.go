@@ -81,6 +81,9 @@ const idKey = "id"
 // Find reads a list. It is one statement, whatever the number of parents and rows; one more, where nothing is found and the caller was
 // let in by memory.
 func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T], error) {
+	if s.primary != nil {
+		return findEitherWay(ctx, s, t, l)
+	}
 	if l.Of.where != "" && len(l.Parents) == 0 {
 		return nil, nil
 	}
@@ -177,6 +180,9 @@ func AppendCursor[T any](at []string, t *Table[T], order []Order, row *T) []stri
 
 // Count counts the rows of a list for each parent, without regard to After, Before and Limit.
 func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, error) {
+	if s.primary != nil {
+		return countEitherWay(ctx, s, t, l)
+	}
 	w := writer{args: make([]any, 0, 4)}
 	l.Where = l.Where.planned()
 	rooted := l.Of.where == ""

@@ -255,6 +255,9 @@ func (s *Store) Memberships(ctx context.Context, groups, users []uuid.UUID) ([]F
 
 // Check answers pairs of references in one statement, in their order, about groups that a condition holds for.
 func (s *Store) Check(ctx context.Context, groups []GroupRef, users []UserRef, visible Cond) ([]Facts, error) {
+	if s.primary != nil {
+		return s.checkEitherWay(ctx, groups, users, visible)
+	}
 	args := append(allWays(waysToGroups(groups)), allWays(waysToUsers(users))...)
 	w := writer{}
 	w.add(`SELECT p.g, p.u,`+memberFacts+` FROM (

@@ -110,17 +110,19 @@ type ComplexityRoot struct {
 	}
 
 	AddAdminsPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	AddMembersPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	Admin struct {
@@ -146,9 +148,10 @@ type ComplexityRoot struct {
 	}
 
 	ApplyChangesPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Results func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Results          func(childComplexity int) int
 	}
 
 	Change struct {
@@ -194,59 +197,68 @@ type ComplexityRoot struct {
 	}
 
 	CreateGroupPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Group   func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
 	}
 
 	CreateTokenPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Secret  func(childComplexity int) int
-		Token   func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Secret           func(childComplexity int) int
+		Token            func(childComplexity int) int
 	}
 
 	CreateUserPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		User    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		User             func(childComplexity int) int
 	}
 
 	CreateWebhookPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Secret  func(childComplexity int) int
-		Webhook func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Secret           func(childComplexity int) int
+		Webhook          func(childComplexity int) int
 	}
 
 	DeleteActionPayload struct {
-		Changes   func(childComplexity int) int
-		DeletedID func(childComplexity int) int
-		DryRun    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DeletedID        func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	DeleteGroupPayload struct {
-		Changes   func(childComplexity int) int
-		DeletedID func(childComplexity int) int
-		DryRun    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DeletedID        func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	DeleteUserPayload struct {
-		Changes   func(childComplexity int) int
-		DeletedID func(childComplexity int) int
-		DryRun    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DeletedID        func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	DeleteWebhookPayload struct {
-		Changes   func(childComplexity int) int
-		DeletedID func(childComplexity int) int
-		DryRun    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DeletedID        func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	DeleteWorkerModelPayload struct {
-		Changes   func(childComplexity int) int
-		DeletedID func(childComplexity int) int
-		DryRun    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DeletedID        func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	Group struct {
@@ -384,17 +396,19 @@ type ComplexityRoot struct {
 	}
 
 	PutActionPayload struct {
-		Action  func(childComplexity int) int
-		Changes func(childComplexity int) int
-		Created func(childComplexity int) int
-		DryRun  func(childComplexity int) int
+		Action           func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		Created          func(childComplexity int) int
+		DryRun           func(childComplexity int) int
 	}
 
 	PutWorkerModelPayload struct {
-		Changes     func(childComplexity int) int
-		Created     func(childComplexity int) int
-		DryRun      func(childComplexity int) int
-		WorkerModel func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		Created          func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		WorkerModel      func(childComplexity int) int
 	}
 
 	Query struct {
@@ -414,17 +428,19 @@ type ComplexityRoot struct {
 	}
 
 	RemoveAdminsPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	RemoveMembersPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	Requirement struct {
@@ -434,30 +450,34 @@ type ComplexityRoot struct {
 	}
 
 	RevokeTokenPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Token   func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Token            func(childComplexity int) int
 	}
 
 	RotateTokenPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Secret  func(childComplexity int) int
-		Token   func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Secret           func(childComplexity int) int
+		Token            func(childComplexity int) int
 	}
 
 	SetMembersPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	SetUserGroupsPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Outcomes func(childComplexity int) int
-		User     func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
+		User             func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -470,7 +490,8 @@ type ComplexityRoot struct {
 	}
 
 	TestWebhookPayload struct {
-		Delivery func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		Delivery         func(childComplexity int) int
 	}
 
 	Token struct {
@@ -502,29 +523,33 @@ type ComplexityRoot struct {
 	}
 
 	TransferAdminPayload struct {
-		Changes  func(childComplexity int) int
-		DryRun   func(childComplexity int) int
-		Group    func(childComplexity int) int
-		Outcomes func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
+		Outcomes         func(childComplexity int) int
 	}
 
 	UpdateGroupPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Group   func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
 	}
 
 	UpdateUserPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		User    func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		User             func(childComplexity int) int
 	}
 
 	UpdateWebhookPayload struct {
-		Changes func(childComplexity int) int
-		DryRun  func(childComplexity int) int
-		Secret  func(childComplexity int) int
-		Webhook func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Secret           func(childComplexity int) int
+		Webhook          func(childComplexity int) int
 	}
 
 	User struct {
@@ -1017,6 +1042,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AddAdminsPayload.Changes(childComplexity), true
+	case "AddAdminsPayload.consistencyToken":
+		if e.ComplexityRoot.AddAdminsPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddAdminsPayload.ConsistencyToken(childComplexity), true
 	case "AddAdminsPayload.dryRun":
 		if e.ComplexityRoot.AddAdminsPayload.DryRun == nil {
 			break
@@ -1042,6 +1073,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AddMembersPayload.Changes(childComplexity), true
+	case "AddMembersPayload.consistencyToken":
+		if e.ComplexityRoot.AddMembersPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddMembersPayload.ConsistencyToken(childComplexity), true
 	case "AddMembersPayload.dryRun":
 		if e.ComplexityRoot.AddMembersPayload.DryRun == nil {
 			break
@@ -1148,6 +1185,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApplyChangesPayload.Changes(childComplexity), true
+	case "ApplyChangesPayload.consistencyToken":
+		if e.ComplexityRoot.ApplyChangesPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyChangesPayload.ConsistencyToken(childComplexity), true
 	case "ApplyChangesPayload.dryRun":
 		if e.ComplexityRoot.ApplyChangesPayload.DryRun == nil {
 			break
@@ -1351,6 +1394,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateGroupPayload.Changes(childComplexity), true
+	case "CreateGroupPayload.consistencyToken":
+		if e.ComplexityRoot.CreateGroupPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateGroupPayload.ConsistencyToken(childComplexity), true
 	case "CreateGroupPayload.dryRun":
 		if e.ComplexityRoot.CreateGroupPayload.DryRun == nil {
 			break
@@ -1370,6 +1419,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateTokenPayload.Changes(childComplexity), true
+	case "CreateTokenPayload.consistencyToken":
+		if e.ComplexityRoot.CreateTokenPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTokenPayload.ConsistencyToken(childComplexity), true
 	case "CreateTokenPayload.dryRun":
 		if e.ComplexityRoot.CreateTokenPayload.DryRun == nil {
 			break
@@ -1395,6 +1450,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateUserPayload.Changes(childComplexity), true
+	case "CreateUserPayload.consistencyToken":
+		if e.ComplexityRoot.CreateUserPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUserPayload.ConsistencyToken(childComplexity), true
 	case "CreateUserPayload.dryRun":
 		if e.ComplexityRoot.CreateUserPayload.DryRun == nil {
 			break
@@ -1414,6 +1475,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateWebhookPayload.Changes(childComplexity), true
+	case "CreateWebhookPayload.consistencyToken":
+		if e.ComplexityRoot.CreateWebhookPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateWebhookPayload.ConsistencyToken(childComplexity), true
 	case "CreateWebhookPayload.dryRun":
 		if e.ComplexityRoot.CreateWebhookPayload.DryRun == nil {
 			break
@@ -1439,6 +1506,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteActionPayload.Changes(childComplexity), true
+	case "DeleteActionPayload.consistencyToken":
+		if e.ComplexityRoot.DeleteActionPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteActionPayload.ConsistencyToken(childComplexity), true
 	case "DeleteActionPayload.deletedId":
 		if e.ComplexityRoot.DeleteActionPayload.DeletedID == nil {
 			break
@@ -1458,6 +1531,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteGroupPayload.Changes(childComplexity), true
+	case "DeleteGroupPayload.consistencyToken":
+		if e.ComplexityRoot.DeleteGroupPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteGroupPayload.ConsistencyToken(childComplexity), true
 	case "DeleteGroupPayload.deletedId":
 		if e.ComplexityRoot.DeleteGroupPayload.DeletedID == nil {
 			break
@@ -1477,6 +1556,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteUserPayload.Changes(childComplexity), true
+	case "DeleteUserPayload.consistencyToken":
+		if e.ComplexityRoot.DeleteUserPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserPayload.ConsistencyToken(childComplexity), true
 	case "DeleteUserPayload.deletedId":
 		if e.ComplexityRoot.DeleteUserPayload.DeletedID == nil {
 			break
@@ -1496,6 +1581,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteWebhookPayload.Changes(childComplexity), true
+	case "DeleteWebhookPayload.consistencyToken":
+		if e.ComplexityRoot.DeleteWebhookPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteWebhookPayload.ConsistencyToken(childComplexity), true
 	case "DeleteWebhookPayload.deletedId":
 		if e.ComplexityRoot.DeleteWebhookPayload.DeletedID == nil {
 			break
@@ -1515,6 +1606,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteWorkerModelPayload.Changes(childComplexity), true
+	case "DeleteWorkerModelPayload.consistencyToken":
+		if e.ComplexityRoot.DeleteWorkerModelPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteWorkerModelPayload.ConsistencyToken(childComplexity), true
 	case "DeleteWorkerModelPayload.deletedId":
 		if e.ComplexityRoot.DeleteWorkerModelPayload.DeletedID == nil {
 			break
@@ -2278,6 +2375,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PutActionPayload.Changes(childComplexity), true
+	case "PutActionPayload.consistencyToken":
+		if e.ComplexityRoot.PutActionPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PutActionPayload.ConsistencyToken(childComplexity), true
 	case "PutActionPayload.created":
 		if e.ComplexityRoot.PutActionPayload.Created == nil {
 			break
@@ -2297,6 +2400,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PutWorkerModelPayload.Changes(childComplexity), true
+	case "PutWorkerModelPayload.consistencyToken":
+		if e.ComplexityRoot.PutWorkerModelPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PutWorkerModelPayload.ConsistencyToken(childComplexity), true
 	case "PutWorkerModelPayload.created":
 		if e.ComplexityRoot.PutWorkerModelPayload.Created == nil {
 			break
@@ -2462,6 +2571,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemoveAdminsPayload.Changes(childComplexity), true
+	case "RemoveAdminsPayload.consistencyToken":
+		if e.ComplexityRoot.RemoveAdminsPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveAdminsPayload.ConsistencyToken(childComplexity), true
 	case "RemoveAdminsPayload.dryRun":
 		if e.ComplexityRoot.RemoveAdminsPayload.DryRun == nil {
 			break
@@ -2487,6 +2602,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemoveMembersPayload.Changes(childComplexity), true
+	case "RemoveMembersPayload.consistencyToken":
+		if e.ComplexityRoot.RemoveMembersPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveMembersPayload.ConsistencyToken(childComplexity), true
 	case "RemoveMembersPayload.dryRun":
 		if e.ComplexityRoot.RemoveMembersPayload.DryRun == nil {
 			break
@@ -2531,6 +2652,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeTokenPayload.Changes(childComplexity), true
+	case "RevokeTokenPayload.consistencyToken":
+		if e.ComplexityRoot.RevokeTokenPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeTokenPayload.ConsistencyToken(childComplexity), true
 	case "RevokeTokenPayload.dryRun":
 		if e.ComplexityRoot.RevokeTokenPayload.DryRun == nil {
 			break
@@ -2550,6 +2677,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RotateTokenPayload.Changes(childComplexity), true
+	case "RotateTokenPayload.consistencyToken":
+		if e.ComplexityRoot.RotateTokenPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RotateTokenPayload.ConsistencyToken(childComplexity), true
 	case "RotateTokenPayload.dryRun":
 		if e.ComplexityRoot.RotateTokenPayload.DryRun == nil {
 			break
@@ -2575,6 +2708,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SetMembersPayload.Changes(childComplexity), true
+	case "SetMembersPayload.consistencyToken":
+		if e.ComplexityRoot.SetMembersPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetMembersPayload.ConsistencyToken(childComplexity), true
 	case "SetMembersPayload.dryRun":
 		if e.ComplexityRoot.SetMembersPayload.DryRun == nil {
 			break
@@ -2600,6 +2739,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SetUserGroupsPayload.Changes(childComplexity), true
+	case "SetUserGroupsPayload.consistencyToken":
+		if e.ComplexityRoot.SetUserGroupsPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetUserGroupsPayload.ConsistencyToken(childComplexity), true
 	case "SetUserGroupsPayload.dryRun":
 		if e.ComplexityRoot.SetUserGroupsPayload.DryRun == nil {
 			break
@@ -2644,6 +2789,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Tag.Value(childComplexity), true
 
+	case "TestWebhookPayload.consistencyToken":
+		if e.ComplexityRoot.TestWebhookPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TestWebhookPayload.ConsistencyToken(childComplexity), true
 	case "TestWebhookPayload.delivery":
 		if e.ComplexityRoot.TestWebhookPayload.Delivery == nil {
 			break
@@ -2774,6 +2925,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TransferAdminPayload.Changes(childComplexity), true
+	case "TransferAdminPayload.consistencyToken":
+		if e.ComplexityRoot.TransferAdminPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferAdminPayload.ConsistencyToken(childComplexity), true
 	case "TransferAdminPayload.dryRun":
 		if e.ComplexityRoot.TransferAdminPayload.DryRun == nil {
 			break
@@ -2799,6 +2956,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateGroupPayload.Changes(childComplexity), true
+	case "UpdateGroupPayload.consistencyToken":
+		if e.ComplexityRoot.UpdateGroupPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateGroupPayload.ConsistencyToken(childComplexity), true
 	case "UpdateGroupPayload.dryRun":
 		if e.ComplexityRoot.UpdateGroupPayload.DryRun == nil {
 			break
@@ -2818,6 +2981,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateUserPayload.Changes(childComplexity), true
+	case "UpdateUserPayload.consistencyToken":
+		if e.ComplexityRoot.UpdateUserPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateUserPayload.ConsistencyToken(childComplexity), true
 	case "UpdateUserPayload.dryRun":
 		if e.ComplexityRoot.UpdateUserPayload.DryRun == nil {
 			break
@@ -2837,6 +3006,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateWebhookPayload.Changes(childComplexity), true
+	case "UpdateWebhookPayload.consistencyToken":
+		if e.ComplexityRoot.UpdateWebhookPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateWebhookPayload.ConsistencyToken(childComplexity), true
 	case "UpdateWebhookPayload.dryRun":
 		if e.ComplexityRoot.UpdateWebhookPayload.DryRun == nil {
 			break
@@ -3528,6 +3703,10 @@ its repetition, by the same token, is answered what the first was answered, to t
 send a write again, under the same key, when its answer did not come. Each root field is done once by itself: one that was
 refused is tried again. Another document or other variables under the same key are a CONFLICT, and so is the repetition of
 what made a secret, which is not shown twice. A dry run is run again. Over a WebSocket there is no such header.
+
+**Consistency.** Where replicas of the database answer reads, they may be a moment behind. The answer of a write has the header
+` + "`" + `X-Roster-Consistency` + "`" + `, and its payload the same as ` + "`" + `consistencyToken` + "`" + `; a request that sends it in that header, as do several by commas,
+shows what was written. A cursor of changes can be sent so, too: then lists show at least what the log has told.
 
 **Limits.** Names of groups, users, actions and worker models: 1 to 256 characters, not blank, no control characters;
 names of groups and users are unique without regard to case. Descriptions: up to 4,096 characters. External ids: 1 to
@@ -4937,6 +5116,12 @@ type CreateGroupPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """What to change in a group. Absent leaves alone, null clears. The type and the handle cannot be changed."""
@@ -4985,6 +5170,12 @@ type UpdateGroupPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The group to delete."""
@@ -5009,6 +5200,12 @@ type DeleteGroupPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """A tag to set. A key given twice is INVALID."""
@@ -5059,6 +5256,12 @@ type AddMembersPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """Users to take out of a group."""
@@ -5092,6 +5295,12 @@ type RemoveMembersPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """All members of a group, and all admins if given."""
@@ -5137,6 +5346,12 @@ type SetMembersPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """All groups that a user is to be a member of."""
@@ -5164,6 +5379,12 @@ type SetUserGroupsPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """Users to make admins of a group."""
@@ -5197,6 +5418,12 @@ type AddAdminsPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """Users to take the adminship of a group from."""
@@ -5227,6 +5454,12 @@ type RemoveAdminsPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """An adminship to hand over."""
@@ -5260,6 +5493,12 @@ type TransferAdminPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """What became of one user."""
@@ -5376,6 +5615,12 @@ type CreateTokenPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The token to give a new secret."""
@@ -5403,6 +5648,12 @@ type RotateTokenPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The token to revoke."""
@@ -5424,6 +5675,12 @@ type RevokeTokenPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 # ---------------------------------------------------------------------------------------------------------------- users
@@ -5459,6 +5716,12 @@ type CreateUserPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """What to change in a user. Absent leaves alone, null clears."""
@@ -5495,6 +5758,12 @@ type UpdateUserPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The user to delete."""
@@ -5516,6 +5785,12 @@ type DeleteUserPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 # -------------------------------------------------------------------------------------------- actions and worker models
@@ -5563,6 +5838,12 @@ type PutActionPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The action to delete."""
@@ -5584,6 +5865,12 @@ type DeleteActionPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """
@@ -5641,6 +5928,12 @@ type PutWorkerModelPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The worker model to delete."""
@@ -5662,6 +5955,12 @@ type DeleteWorkerModelPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 # ------------------------------------------------------------------------------------------------------------- webhooks
@@ -5703,6 +6002,12 @@ type CreateWebhookPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The webhook to change. Absent leaves alone, null clears."""
@@ -5754,6 +6059,12 @@ type UpdateWebhookPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The webhook to delete."""
@@ -5775,6 +6086,12 @@ type DeleteWebhookPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """The webhook to test."""
@@ -5787,6 +6104,12 @@ input TestWebhookInput {
 type TestWebhookPayload {
   """The delivery, whose id is the message's."""
   delivery: WebhookDelivery!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """Many writes in one."""
@@ -5880,6 +6203,12 @@ type ApplyChangesPayload {
 
   """Whether this was a dry run."""
   dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
 }
 
 """What one write of many did. What it is about is shown as it is after the last of them; null where it is gone by then."""
@@ -6653,6 +6982,8 @@ func (ec *executionContext) childFields_AddAdminsPayload(ctx context.Context, fi
 		return ec.fieldContext_AddAdminsPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_AddAdminsPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_AddAdminsPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddAdminsPayload", field.Name)
 }
@@ -6667,6 +6998,8 @@ func (ec *executionContext) childFields_AddMembersPayload(ctx context.Context, f
 		return ec.fieldContext_AddMembersPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_AddMembersPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_AddMembersPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddMembersPayload", field.Name)
 }
@@ -6723,6 +7056,8 @@ func (ec *executionContext) childFields_ApplyChangesPayload(ctx context.Context,
 		return ec.fieldContext_ApplyChangesPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_ApplyChangesPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_ApplyChangesPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApplyChangesPayload", field.Name)
 }
@@ -6819,6 +7154,8 @@ func (ec *executionContext) childFields_CreateGroupPayload(ctx context.Context, 
 		return ec.fieldContext_CreateGroupPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_CreateGroupPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_CreateGroupPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateGroupPayload", field.Name)
 }
@@ -6833,6 +7170,8 @@ func (ec *executionContext) childFields_CreateTokenPayload(ctx context.Context, 
 		return ec.fieldContext_CreateTokenPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_CreateTokenPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_CreateTokenPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateTokenPayload", field.Name)
 }
@@ -6845,6 +7184,8 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 		return ec.fieldContext_CreateUserPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_CreateUserPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_CreateUserPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
@@ -6859,6 +7200,8 @@ func (ec *executionContext) childFields_CreateWebhookPayload(ctx context.Context
 		return ec.fieldContext_CreateWebhookPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_CreateWebhookPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_CreateWebhookPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateWebhookPayload", field.Name)
 }
@@ -6871,6 +7214,8 @@ func (ec *executionContext) childFields_DeleteActionPayload(ctx context.Context,
 		return ec.fieldContext_DeleteActionPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_DeleteActionPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_DeleteActionPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteActionPayload", field.Name)
 }
@@ -6883,6 +7228,8 @@ func (ec *executionContext) childFields_DeleteGroupPayload(ctx context.Context, 
 		return ec.fieldContext_DeleteGroupPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_DeleteGroupPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_DeleteGroupPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteGroupPayload", field.Name)
 }
@@ -6895,6 +7242,8 @@ func (ec *executionContext) childFields_DeleteUserPayload(ctx context.Context, f
 		return ec.fieldContext_DeleteUserPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_DeleteUserPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_DeleteUserPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteUserPayload", field.Name)
 }
@@ -6907,6 +7256,8 @@ func (ec *executionContext) childFields_DeleteWebhookPayload(ctx context.Context
 		return ec.fieldContext_DeleteWebhookPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_DeleteWebhookPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_DeleteWebhookPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteWebhookPayload", field.Name)
 }
@@ -6919,6 +7270,8 @@ func (ec *executionContext) childFields_DeleteWorkerModelPayload(ctx context.Con
 		return ec.fieldContext_DeleteWorkerModelPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_DeleteWorkerModelPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_DeleteWorkerModelPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteWorkerModelPayload", field.Name)
 }
@@ -7145,6 +7498,8 @@ func (ec *executionContext) childFields_PutActionPayload(ctx context.Context, fi
 		return ec.fieldContext_PutActionPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_PutActionPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_PutActionPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PutActionPayload", field.Name)
 }
@@ -7159,6 +7514,8 @@ func (ec *executionContext) childFields_PutWorkerModelPayload(ctx context.Contex
 		return ec.fieldContext_PutWorkerModelPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_PutWorkerModelPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_PutWorkerModelPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PutWorkerModelPayload", field.Name)
 }
@@ -7173,6 +7530,8 @@ func (ec *executionContext) childFields_RemoveAdminsPayload(ctx context.Context,
 		return ec.fieldContext_RemoveAdminsPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_RemoveAdminsPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_RemoveAdminsPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RemoveAdminsPayload", field.Name)
 }
@@ -7187,6 +7546,8 @@ func (ec *executionContext) childFields_RemoveMembersPayload(ctx context.Context
 		return ec.fieldContext_RemoveMembersPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_RemoveMembersPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_RemoveMembersPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RemoveMembersPayload", field.Name)
 }
@@ -7211,6 +7572,8 @@ func (ec *executionContext) childFields_RevokeTokenPayload(ctx context.Context, 
 		return ec.fieldContext_RevokeTokenPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_RevokeTokenPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_RevokeTokenPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeTokenPayload", field.Name)
 }
@@ -7225,6 +7588,8 @@ func (ec *executionContext) childFields_RotateTokenPayload(ctx context.Context, 
 		return ec.fieldContext_RotateTokenPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_RotateTokenPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_RotateTokenPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateTokenPayload", field.Name)
 }
@@ -7239,6 +7604,8 @@ func (ec *executionContext) childFields_SetMembersPayload(ctx context.Context, f
 		return ec.fieldContext_SetMembersPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_SetMembersPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_SetMembersPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetMembersPayload", field.Name)
 }
@@ -7253,6 +7620,8 @@ func (ec *executionContext) childFields_SetUserGroupsPayload(ctx context.Context
 		return ec.fieldContext_SetUserGroupsPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_SetUserGroupsPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_SetUserGroupsPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetUserGroupsPayload", field.Name)
 }
@@ -7271,6 +7640,8 @@ func (ec *executionContext) childFields_TestWebhookPayload(ctx context.Context, 
 	switch field.Name {
 	case "delivery":
 		return ec.fieldContext_TestWebhookPayload_delivery(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_TestWebhookPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TestWebhookPayload", field.Name)
 }
@@ -7341,6 +7712,8 @@ func (ec *executionContext) childFields_TransferAdminPayload(ctx context.Context
 		return ec.fieldContext_TransferAdminPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_TransferAdminPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_TransferAdminPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TransferAdminPayload", field.Name)
 }
@@ -7353,6 +7726,8 @@ func (ec *executionContext) childFields_UpdateGroupPayload(ctx context.Context, 
 		return ec.fieldContext_UpdateGroupPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_UpdateGroupPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_UpdateGroupPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateGroupPayload", field.Name)
 }
@@ -7365,6 +7740,8 @@ func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, f
 		return ec.fieldContext_UpdateUserPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_UpdateUserPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_UpdateUserPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
@@ -7379,6 +7756,8 @@ func (ec *executionContext) childFields_UpdateWebhookPayload(ctx context.Context
 		return ec.fieldContext_UpdateWebhookPayload_changes(ctx, field)
 	case "dryRun":
 		return ec.fieldContext_UpdateWebhookPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_UpdateWebhookPayload_consistencyToken(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateWebhookPayload", field.Name)
 }
@@ -9554,6 +9933,29 @@ func (ec *executionContext) fieldContext_AddAdminsPayload_dryRun(_ context.Conte
 	return graphql.NewScalarFieldContext("AddAdminsPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _AddAdminsPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AddAdminsPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AddAdminsPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AddAdminsPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _AddMembersPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9671,6 +10073,29 @@ func (ec *executionContext) _AddMembersPayload_dryRun(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_AddMembersPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AddMembersPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AddMembersPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AddMembersPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AddMembersPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AddMembersPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Admin_id(ctx context.Context, field graphql.CollectedField, obj *directory.Admin) (ret graphql.Marshaler) {
@@ -10120,6 +10545,29 @@ func (ec *executionContext) _ApplyChangesPayload_dryRun(ctx context.Context, fie
 }
 func (ec *executionContext) fieldContext_ApplyChangesPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ApplyChangesPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ApplyChangesPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyChangesPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyChangesPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApplyChangesPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Change_id(ctx context.Context, field graphql.CollectedField, obj *directory.Change) (ret graphql.Marshaler) {
@@ -11025,6 +11473,29 @@ func (ec *executionContext) fieldContext_CreateGroupPayload_dryRun(_ context.Con
 	return graphql.NewScalarFieldContext("CreateGroupPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _CreateGroupPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateGroupPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateGroupPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateGroupPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _CreateTokenPayload_token(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11135,6 +11606,29 @@ func (ec *executionContext) fieldContext_CreateTokenPayload_dryRun(_ context.Con
 	return graphql.NewScalarFieldContext("CreateTokenPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _CreateTokenPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateTokenPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateTokenPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateTokenPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _CreateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11220,6 +11714,29 @@ func (ec *executionContext) _CreateUserPayload_dryRun(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_CreateUserPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CreateUserPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _CreateUserPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateUserPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateUserPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateUserPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _CreateWebhookPayload_webhook(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -11332,6 +11849,29 @@ func (ec *executionContext) fieldContext_CreateWebhookPayload_dryRun(_ context.C
 	return graphql.NewScalarFieldContext("CreateWebhookPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _CreateWebhookPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateWebhookPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CreateWebhookPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CreateWebhookPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _DeleteActionPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11408,6 +11948,29 @@ func (ec *executionContext) _DeleteActionPayload_dryRun(ctx context.Context, fie
 }
 func (ec *executionContext) fieldContext_DeleteActionPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteActionPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _DeleteActionPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteActionPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteActionPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteActionPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _DeleteGroupPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -11488,6 +12051,29 @@ func (ec *executionContext) fieldContext_DeleteGroupPayload_dryRun(_ context.Con
 	return graphql.NewScalarFieldContext("DeleteGroupPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _DeleteGroupPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteGroupPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteGroupPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteGroupPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _DeleteUserPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11564,6 +12150,29 @@ func (ec *executionContext) _DeleteUserPayload_dryRun(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_DeleteUserPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteUserPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _DeleteUserPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteUserPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteUserPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteUserPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _DeleteWebhookPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -11644,6 +12253,29 @@ func (ec *executionContext) fieldContext_DeleteWebhookPayload_dryRun(_ context.C
 	return graphql.NewScalarFieldContext("DeleteWebhookPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _DeleteWebhookPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteWebhookPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteWebhookPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteWebhookPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _DeleteWorkerModelPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11720,6 +12352,29 @@ func (ec *executionContext) _DeleteWorkerModelPayload_dryRun(ctx context.Context
 }
 func (ec *executionContext) fieldContext_DeleteWorkerModelPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteWorkerModelPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _DeleteWorkerModelPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteWorkerModelPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteWorkerModelPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteWorkerModelPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Group_id(ctx context.Context, field graphql.CollectedField, obj *directory.Group) (ret graphql.Marshaler) {
@@ -14821,6 +15476,29 @@ func (ec *executionContext) fieldContext_PutActionPayload_dryRun(_ context.Conte
 	return graphql.NewScalarFieldContext("PutActionPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _PutActionPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PutActionPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PutActionPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PutActionPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _PutWorkerModelPayload_workerModel(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14929,6 +15607,29 @@ func (ec *executionContext) _PutWorkerModelPayload_dryRun(ctx context.Context, f
 }
 func (ec *executionContext) fieldContext_PutWorkerModelPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PutWorkerModelPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _PutWorkerModelPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PutWorkerModelPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PutWorkerModelPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PutWorkerModelPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Query_viewer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -15686,6 +16387,29 @@ func (ec *executionContext) fieldContext_RemoveAdminsPayload_dryRun(_ context.Co
 	return graphql.NewScalarFieldContext("RemoveAdminsPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _RemoveAdminsPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveAdminsPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveAdminsPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RemoveAdminsPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _RemoveMembersPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15803,6 +16527,29 @@ func (ec *executionContext) _RemoveMembersPayload_dryRun(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_RemoveMembersPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RemoveMembersPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RemoveMembersPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RemoveMembersPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RemoveMembersPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RemoveMembersPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Requirement_name(ctx context.Context, field graphql.CollectedField, obj *directory.Requirement) (ret graphql.Marshaler) {
@@ -15961,6 +16708,29 @@ func (ec *executionContext) fieldContext_RevokeTokenPayload_dryRun(_ context.Con
 	return graphql.NewScalarFieldContext("RevokeTokenPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _RevokeTokenPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RevokeTokenPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RevokeTokenPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RevokeTokenPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _RotateTokenPayload_token(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16069,6 +16839,29 @@ func (ec *executionContext) _RotateTokenPayload_dryRun(ctx context.Context, fiel
 }
 func (ec *executionContext) fieldContext_RotateTokenPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RotateTokenPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RotateTokenPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RotateTokenPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RotateTokenPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RotateTokenPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _SetMembersPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -16190,6 +16983,29 @@ func (ec *executionContext) fieldContext_SetMembersPayload_dryRun(_ context.Cont
 	return graphql.NewScalarFieldContext("SetMembersPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _SetMembersPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetMembersPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SetMembersPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SetMembersPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _SetUserGroupsPayload_user(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16307,6 +17123,29 @@ func (ec *executionContext) _SetUserGroupsPayload_dryRun(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_SetUserGroupsPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SetUserGroupsPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SetUserGroupsPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetUserGroupsPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SetUserGroupsPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SetUserGroupsPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Subscription_changes(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -16429,6 +17268,29 @@ func (ec *executionContext) fieldContext_TestWebhookPayload_delivery(_ context.C
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _TestWebhookPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TestWebhookPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TestWebhookPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TestWebhookPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _Token_id(ctx context.Context, field graphql.CollectedField, obj *directory.Token) (ret graphql.Marshaler) {
@@ -17032,6 +17894,29 @@ func (ec *executionContext) fieldContext_TransferAdminPayload_dryRun(_ context.C
 	return graphql.NewScalarFieldContext("TransferAdminPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _TransferAdminPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TransferAdminPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TransferAdminPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TransferAdminPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _UpdateGroupPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17119,6 +18004,29 @@ func (ec *executionContext) fieldContext_UpdateGroupPayload_dryRun(_ context.Con
 	return graphql.NewScalarFieldContext("UpdateGroupPayload", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _UpdateGroupPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateGroupPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateGroupPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpdateGroupPayload", field, false, false, "String")
+}
+
 func (ec *executionContext) _UpdateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17204,6 +18112,29 @@ func (ec *executionContext) _UpdateUserPayload_dryRun(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_UpdateUserPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("UpdateUserPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _UpdateUserPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateUserPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateUserPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpdateUserPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _UpdateWebhookPayload_webhook(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -17314,6 +18245,29 @@ func (ec *executionContext) _UpdateWebhookPayload_dryRun(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_UpdateWebhookPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("UpdateWebhookPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _UpdateWebhookPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateWebhookPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateWebhookPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpdateWebhookPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
@@ -24364,6 +25318,11 @@ func (ec *executionContext) _AddAdminsPayload(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._AddAdminsPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -24413,6 +25372,11 @@ func (ec *executionContext) _AddMembersPayload(ctx context.Context, sel ast.Sele
 		case "dryRun":
 			out.Values[i] = ec._AddMembersPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._AddMembersPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -24610,6 +25574,11 @@ func (ec *executionContext) _ApplyChangesPayload(ctx context.Context, sel ast.Se
 		case "dryRun":
 			out.Values[i] = ec._ApplyChangesPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._ApplyChangesPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -24929,6 +25898,11 @@ func (ec *executionContext) _CreateGroupPayload(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._CreateGroupPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -24979,6 +25953,11 @@ func (ec *executionContext) _CreateTokenPayload(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._CreateTokenPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -25022,6 +26001,11 @@ func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.Sele
 		case "dryRun":
 			out.Values[i] = ec._CreateUserPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._CreateUserPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -25074,6 +26058,11 @@ func (ec *executionContext) _CreateWebhookPayload(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._CreateWebhookPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -25116,6 +26105,11 @@ func (ec *executionContext) _DeleteActionPayload(ctx context.Context, sel ast.Se
 		case "dryRun":
 			out.Values[i] = ec._DeleteActionPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._DeleteActionPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -25162,6 +26156,11 @@ func (ec *executionContext) _DeleteGroupPayload(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._DeleteGroupPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -25204,6 +26203,11 @@ func (ec *executionContext) _DeleteUserPayload(ctx context.Context, sel ast.Sele
 		case "dryRun":
 			out.Values[i] = ec._DeleteUserPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._DeleteUserPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -25250,6 +26254,11 @@ func (ec *executionContext) _DeleteWebhookPayload(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._DeleteWebhookPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -25292,6 +26301,11 @@ func (ec *executionContext) _DeleteWorkerModelPayload(ctx context.Context, sel a
 		case "dryRun":
 			out.Values[i] = ec._DeleteWorkerModelPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._DeleteWorkerModelPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -26254,6 +27268,11 @@ func (ec *executionContext) _PutActionPayload(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._PutActionPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -26302,6 +27321,11 @@ func (ec *executionContext) _PutWorkerModelPayload(ctx context.Context, sel ast.
 		case "dryRun":
 			out.Values[i] = ec._PutWorkerModelPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._PutWorkerModelPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -26483,6 +27507,11 @@ func (ec *executionContext) _RemoveAdminsPayload(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._RemoveAdminsPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -26532,6 +27561,11 @@ func (ec *executionContext) _RemoveMembersPayload(ctx context.Context, sel ast.S
 		case "dryRun":
 			out.Values[i] = ec._RemoveMembersPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._RemoveMembersPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -26622,6 +27656,11 @@ func (ec *executionContext) _RevokeTokenPayload(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._RevokeTokenPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -26670,6 +27709,11 @@ func (ec *executionContext) _RotateTokenPayload(ctx context.Context, sel ast.Sel
 		case "dryRun":
 			out.Values[i] = ec._RotateTokenPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._RotateTokenPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -26723,6 +27767,11 @@ func (ec *executionContext) _SetMembersPayload(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._SetMembersPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -26772,6 +27821,11 @@ func (ec *executionContext) _SetUserGroupsPayload(ctx context.Context, sel ast.S
 		case "dryRun":
 			out.Values[i] = ec._SetUserGroupsPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._SetUserGroupsPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -26866,6 +27920,11 @@ func (ec *executionContext) _TestWebhookPayload(ctx context.Context, sel ast.Sel
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._TestWebhookPayload_delivery(ctx, field, obj)
 				})
+		case "consistencyToken":
+			out.Values[i] = ec._TestWebhookPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -27098,6 +28157,11 @@ func (ec *executionContext) _TransferAdminPayload(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._TransferAdminPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -27143,6 +28207,11 @@ func (ec *executionContext) _UpdateGroupPayload(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "consistencyToken":
+			out.Values[i] = ec._UpdateGroupPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -27186,6 +28255,11 @@ func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.Sele
 		case "dryRun":
 			out.Values[i] = ec._UpdateUserPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._UpdateUserPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
@@ -27236,6 +28310,11 @@ func (ec *executionContext) _UpdateWebhookPayload(ctx context.Context, sel ast.S
 		case "dryRun":
 			out.Values[i] = ec._UpdateWebhookPayload_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._UpdateWebhookPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:

@@ -82,6 +82,9 @@ func (c *HandlerConfig) withRequest(ctx context.Context, w http.ResponseWriter, 
 	if !wantsSocket(r) { // whose header would stand for all that is sent over it
 		is.key, err = auth.IdempotencyKey(r.Header)
 	}
+	if err == nil {
+		err = auth.Sight(ctx)
+	}
 	return context.WithValue(ctx, requestKey{}, is), err
 }
 

@@ -193,6 +193,8 @@ var fieldsOf = map[string]map[string]appender{
 		"secret":    text(func(p *directory.Payload) string { return p.Secret }),
 		"created":   boolean(func(p *directory.Payload) bool { return p.Created }),
 		"command":   text(func(p *directory.Payload) string { return p.Command }),
+
+		"consistencyToken": optionalText(func(p *directory.Payload) *string { return p.ConsistencyToken }),
 	},
 	"MemberOutcome": {
 		"username": text(func(o *directory.MemberOutcome) string { return o.Username }),

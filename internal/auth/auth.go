@@ -20,6 +20,7 @@ const (
 	callerKey contextKey = iota
 	requestIDKey
 	attemptsKey
+	sightKey
 )
 
 // asking is the caller of a request, and what it takes to find it again.
@@ -150,6 +151,9 @@ func identify(ctx context.Context, dir *directory.Service, issuers *Verifier, se
 		}
 	}
 	by.Via, by.RequestID = via, RequestIDOf(ctx)
+	if dir.HasStandbys() {
+		by = through(ctx, by)
+	}
 	observe.Of(ctx).Identified(&by)
 	return by, nil
 }

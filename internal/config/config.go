@@ -23,6 +23,10 @@ type Config struct {
 	DatabaseURL Secret // empty: the embedded Postgres
 	// DatabasePooled says that it is the URL of a pooler in transaction mode.
 	DatabasePooled bool
+	Standbys       Secret // URLs of databases that follow it, by white space
+	MaxLag         time.Duration
+	ReplicaWait    time.Duration
+	ReadsAlone     time.Duration
 	Data           string // the directory of the embedded Postgres
 	PGBin          string // empty: search
 	Migrate        bool
@@ -115,6 +119,7 @@ func (c Config) conflicts() (problems []string) {
 		problem string
 	}{
 		{c.DatabaseURL == "" && c.Data == "", "ROSTER_DATA: there is no home directory to put the data in; name a directory, or set DATABASE_URL"},
+		{c.DatabaseURL == "" && c.Standbys != "", "DATABASE_REPLICA_URL: the embedded Postgres has no replicas; set DATABASE_URL as well"},
 		{(c.TLSCert == "") != (c.TLSKey == ""), "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
 		{c.Documents == "" && c.AdHoc != "" && c.AdHoc != "on", "ROSTER_AD_HOC: name the documents that are taken in ROSTER_DOCUMENTS, or nothing would be"},
 		{c.Pprof && c.MetricsAddr == "", "ROSTER_PPROF: profiles are served where metrics are; say where in ROSTER_METRICS_ADDR"},

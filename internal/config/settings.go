@@ -45,6 +45,10 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"addr", "ROSTER_ADDR", "127.0.0.1:8080", "where to listen, host:port; port 0 takes a free one", &c.Addr, address},
 		{"database-url", "DATABASE_URL", "", "postgres://… to use instead of the embedded Postgres", &c.DatabaseURL, optional(postgresURL)},
 		{"database-pooled", "DATABASE_POOLED", "false", "that URL is of a pooler in transaction mode, such as PgBouncer; docs/pooler.md", &c.DatabasePooled, nil},
+		{"database-replica-url", "DATABASE_REPLICA_URL", "", "postgres://… of streaming replicas that answer reads, by white space; docs/replicas.md", &c.Standbys, optional(postgresURLs)},
+		{"replica-max-lag", "ROSTER_REPLICA_MAX_LAG", "1s", "how far behind a replica may be that answers", &c.MaxLag, someTime},
+		{"replica-wait", "ROSTER_REPLICA_WAIT", "100ms", "how long a read with a token of consistency waits for a replica before the database answers it", &c.ReplicaWait, nil},
+		{"replica-alone", "ROSTER_REPLICA_ALONE", "10m", "how long replicas go on answering while the database is away", &c.ReadsAlone, nil},
 		{"data", "ROSTER_DATA", dataDir(getenv, runtime.GOOS, os.Geteuid(), searchable), "directory of the embedded Postgres", &c.Data, nil},
 		{"pg-bin", "PG_BIN", "", "directory of the embedded Postgres's initdb; empty: search, then download", &c.PGBin, optional(directory)},
 		{"migrate", "ROSTER_MIGRATE", "true", "bring the schema up to this program at the start", &c.Migrate, nil},
@@ -209,6 +213,19 @@ func postgresURL(text string) error {
 	}
 	return nil
 }
+
+// postgresURLs are several.
+func postgresURLs(text string) error {
+	for n, u := range URLs(Secret(text)) {
+		if err := postgresURL(u); err != nil {
+			return fmt.Errorf("URL %d: %w", n+1, err)
+		}
+	}
+	return nil
+}
+
+// URLs are the URLs of a setting that holds several. What else could part them, URLs may contain.
+func URLs(s Secret) []string { return strings.Fields(s.Reveal()) }
 
 func directory(text string) error {
 	if info, err := os.Stat(text); err != nil || !info.IsDir() {

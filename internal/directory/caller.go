@@ -22,6 +22,8 @@ type Caller struct {
 	system      bool
 	vouched     *vouched // if an issuer said who this is
 	asOf        *db.AsOf // when it was found, if by memory
+	view        *view    // how it reads; nil: from the primary
+	decides     bool     // it reads in order to write: from the primary
 }
 
 // vouched is what an issuer said that a caller has, and whether what Roster keeps for the user counts beside it.

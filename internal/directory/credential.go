@@ -103,10 +103,12 @@ var (
 // find asks Postgres who a secret belongs to, and remembers it.
 func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSecret, now time.Time) (Caller, error) {
 	hashes := s.hashes(secret)
-	c, ok, err := s.store.FindCredential(ctx, hashes)
+	c, ok, standby, err := s.findCredential(ctx, hashes)
 	switch {
 	case err != nil:
 		return Caller{}, err
+	case !ok && standby: // it may be newer than what the standby has
+		return Caller{}, errPrimaryAway
 	case !ok:
 		return Caller{}, wrongSecret
 	case c.Revoked:
@@ -129,8 +131,17 @@ func (s *Service) find(ctx context.Context, secret string, print fingerprintOfSe
 	}
 	s.known.bySecret.Add(print, known)
 	by := known.by
-	by.asOf = db.At(c.Epoch, true)
+	by.asOf = db.At(c.Epoch, !standby) // for a write, only the primary's word counts
 	return by, nil
+}
+
+// findCredential asks the primary, and while that is away a standby.
+func (s *Service) findCredential(ctx context.Context, hashes [][]byte) (c db.Credential, ok, standby bool, err error) {
+	told, err := s.standbys.lookUp(ctx, s.store, func(ctx context.Context, store *db.Store) error {
+		c, ok, err = store.FindCredential(ctx, hashes)
+		return err
+	})
+	return c, ok, told != nil, err
 }
 
 // callerOf is who comes with a token.
@@ -148,12 +159,15 @@ func callerOf(c db.Credential, hashes [][]byte) Caller {
 // under the current key: no oftener, so that two servers with two ideas of which key that is do not undo each other's work all day.
 func (s *Service) touch(ctx context.Context, known *credential, now time.Time) error {
 	due := known.touch.Load()
-	if now.UnixNano() < due || !known.touch.CompareAndSwap(due, now.Add(lastUseEvery).UnixNano()) {
+	if now.UnixNano() < due || s.standbys.Away() || !known.touch.CompareAndSwap(due, now.Add(lastUseEvery).UnixNano()) {
 		return nil
 	}
 	err := s.written(ctx, known)
 	if err != nil {
 		known.touch.Store(due)
+	}
+	if s.standbys != nil && db.Away(err) { // what the request is for may be answered all the same
+		return nil
 	}
 	return err
 }
@@ -185,7 +199,10 @@ func (s *Service) AuthenticateNow(ctx context.Context, secret string) (Caller, e
 
 // Verify compares the memory that the caller was found by, unless a call of this request has. It fails with ErrStale.
 func (s *Service) Verify(ctx context.Context, by Caller) error {
-	return s.store.AsOf(by.asOf).Compare(ctx)
+	if by.compared() {
+		return nil
+	}
+	return s.storeFor(ctx, by).Compare(ctx)
 }
 
 // Forget has the next Authenticate of a secret ask Postgres.

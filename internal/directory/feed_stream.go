@@ -230,6 +230,9 @@ func (st *Stream) edges(ctx context.Context, cs []*Change) ([]*ChangeEdge, error
 		edges[i] = &ChangeEdge{Cursor: st.log.cursor(c.place(), st.print), Node: c}
 	}
 	st.reach(st.log.cursor(end, st.print), end)
+	if b := st.feed.s.standbys; b != nil { // who hears of a change sees it in lists, too
+		b.note(st.caller(), need{below: end.Tx + 1})
+	}
 	return edges, nil
 }
 

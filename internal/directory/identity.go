@@ -57,11 +57,16 @@ type identityImage struct {
 // token claims them, and with the token's roles for this one request. Where there is nothing new it is one statement. Whoever is
 // refused hears the same UNAUTHENTICATED as for any other token; the error's cause, which is for the log, says why.
 func (s *Service) Recognise(ctx context.Context, via Door, requestID string, id Identity) (Caller, error) {
-	found, ok, err := s.store.FindIdentity(ctx, id.Issuer, id.Subject)
+	var found db.Identity
+	ok := false
+	told, err := s.standbys.lookUp(ctx, s.store, func(ctx context.Context, store *db.Store) (err error) {
+		found, ok, err = store.FindIdentity(ctx, id.Issuer, id.Subject)
+		return err
+	})
 	if err != nil {
 		return Caller{}, err
 	}
-	if !ok || id.changes(&found) {
+	if !ok || id.changes(&found) && told == nil { // a standby cannot write down what is new
 		if found.User, err = s.meet(ctx, via, requestID, id); err != nil {
 			return Caller{}, err
 		}
@@ -71,6 +76,9 @@ func (s *Service) Recognise(ctx context.Context, via Door, requestID string, id 
 	by := Caller{
 		User: &CallerUser{UUID: u.ID, Username: u.Username}, Roles: said.rolesWith(u.Roles), Permissions: id.Permissions,
 		Until: &id.Until, Via: via, RequestID: requestID, vouched: said,
+	}
+	if told != nil { // for a write, only the primary's word counts
+		by.asOf = db.At(told.Authority, false)
 	}
 	return by, nil
 }

@@ -70,7 +70,7 @@ func groupKind() *kind[db.Group, Group] {
 			"workerModels": many(id, workerModels, func(context.Context, *reader, Page) (list, error) {
 				return list{name: "group.workerModels", of: db.WorkerModelsOfGroup, order: byName}, nil
 			}, "", nil),
-			"changes": later(many(id, changes, changesOfGroup, "", nil)),
+			"changes": ofLog(many(id, changes, changesOfGroup, "", nil)),
 		},
 	}
 }
@@ -204,5 +204,9 @@ func workerModelKind() *kind[db.WorkerModel, WorkerModel] {
 
 // newReader reads for a caller, on the pool or inside a transaction.
 func (s *Service) newReader(store *db.Store, by Caller) *reader {
-	return &reader{kinds: s.kinds, store: store.AsOf(by.asOf), by: by, now: time.Now()}
+	r := &reader{kinds: s.kinds, store: store.AsOf(by.asOf), by: by, now: time.Now()}
+	if s.standbys != nil {
+		r.saw = func(settled uint64) { s.standbys.note(by, need{below: settled}) }
+	}
+	return r
 }

@@ -43,7 +43,7 @@ func (s *Service) WalkPublic(ctx context.Context, by Caller, each func(*Group) e
 var numberAndName = Selection{Fields: []string{"number", "name"}}
 
 func (s *Service) walkPublic(ctx context.Context, by Caller, filter *GroupFilter, each func(*Group) error) error {
-	return walk(ctx, s.newReader(s.store, by), func(ctx context.Context, r *reader, p Page) (list, error) {
+	return walk(ctx, s.reads(ctx, by), func(ctx context.Context, r *reader, p Page) (list, error) {
 		l, err := rootGroups(ctx, r, p)
 		l.name, l.visible = "groups.public", db.GroupPublic.Eq(true)
 		return l, err

@@ -127,6 +127,9 @@ func rootChanges(ctx context.Context, r *reader, p Page) (list, error) {
 		return list{}, err
 	}
 	log, err := r.store.Log(ctx)
+	if err == nil && r.saw != nil {
+		r.saw(log.Settled)
+	}
 	return list{name: "changes", log: &changeLog{log}, filter: filter, order: byLog, visible: db.And(db.ChangeSettled, changesWhere(r.by))}, err
 }
 

@@ -66,6 +66,7 @@ func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneM
 		s.feed.committed()
 	}
 	w.out.Outcomes = []*MemberOutcome{o}
+	s.wrote(ctx, by, w.out)
 	return w.out, true, w.tellOne(sel, one)
 }
 

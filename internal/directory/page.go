@@ -197,32 +197,37 @@ func encodeCursor(fingerprint uint64, at []string) string {
 
 // decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
 func decodeCursor(field, text string, fingerprint uint64, n int) ([]string, error) {
-	bad := invalid(field, noCursor)
+	print, at, ok := openCursor(text, n)
+	switch {
+	case ok && print != fingerprint:
+		return nil, invalid(field, "This cursor belongs to a list with another order or filter.")
+	case !ok || len(at) != n:
+		return nil, invalid(field, noCursor)
+	}
+	return at, nil
+}
+
+// openCursor is what is written in a cursor: the fingerprint of its list, and values, of which n are expected. False if it is damaged.
+func openCursor(text string, n int) (fingerprint uint64, at []string, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) < 13 || b[0] != cursorVersion {
-		return nil, bad
+		return 0, nil, false
 	}
 	body, sum := b[:len(b)-4], binary.BigEndian.Uint32(b[len(b)-4:])
 	if crc32.ChecksumIEEE(body) != sum {
-		return nil, bad
+		return 0, nil, false
 	}
-	if binary.BigEndian.Uint64(body[1:9]) != fingerprint {
-		return nil, invalid(field, "This cursor belongs to a list with another order or filter.")
-	}
-	at := make([]string, 0, n)
+	at = make([]string, 0, n)
 	for rest := body[9:]; len(rest) > 0; {
 		size, w := binary.Uvarint(rest)
 		if w <= 0 || size > uint64(len(rest)-w) { //nolint:gosec // w is never more than what there is
-			return nil, bad
+			return 0, nil, false
 		}
 		end := w + int(size) //nolint:gosec // it is within rest
 		at = append(at, string(rest[w:end]))
 		rest = rest[end:]
 	}
-	if len(at) != n {
-		return nil, bad
-	}
-	return at, nil
+	return binary.BigEndian.Uint64(body[1:9]), at, true
 }
 
 // fingerprint binds cursors to a list: its name, its order, and its filter, which does not include what the caller may see.

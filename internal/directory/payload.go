@@ -13,6 +13,8 @@ type Payload struct {
 	DeletedID *string // the TypeID of what was deleted
 	Secret    string  // a new token's or webhook's, here and nowhere else; "" in a dry run
 	Created   bool    // for put: the thing is new
+	// ConsistencyToken names the write to reads on other servers (Sight); nil in a dry run, and where there are no standbys.
+	ConsistencyToken *string
 
 	Command string     // of one of many writes: what it was
 	results []*Payload // of many writes in one, each one's

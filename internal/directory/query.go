@@ -26,7 +26,7 @@ func (s *Service) Viewer(ctx context.Context, by Caller, _ struct{}, sel Selecti
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	v := &Viewer{Roles: append([]Role{}, by.Roles...), Permissions: by.Effective()}
 	follow := map[string]link[Viewer]{
 		"user": one("", func(*Viewer) *uuid.UUID { return by.id() }, users, nil),
@@ -68,7 +68,7 @@ func (s *Service) Group(ctx context.Context, by Caller, ref GroupRef, sel Select
 	if err := may(by, OperationGroupList); err != nil {
 		return nil, err
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	resolved, err := ref.resolve("by")
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (s *Service) Groups(ctx context.Context, by Caller, p Page, sel Selection) 
 	if err := may(by, OperationGroupList); err != nil {
 		return nil, err
 	}
-	return listed(ctx, s.newReader(s.store, by), s.kinds.group, rootGroups, p, sel)
+	return listed(ctx, s.reads(ctx, by), s.kinds.group, rootGroups, p, sel)
 }
 
 // User finds a user: any for holders of USERS_VIEW, oneself for everybody. nil if there is none.
@@ -114,7 +114,7 @@ func (s *Service) User(ctx context.Context, by Caller, ref UserRef, sel Selectio
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	resolved, err := ref.resolve("by")
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (s *Service) Users(ctx context.Context, by Caller, p Page, sel Selection) (
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
-	return listed(ctx, s.newReader(s.store, by), s.kinds.user, rootUsers, p, sel)
+	return listed(ctx, s.reads(ctx, by), s.kinds.user, rootUsers, p, sel)
 }
 
 // Tokens lists the tokens that the caller may see. Codes: LIMIT_EXCEEDED.
@@ -139,7 +139,7 @@ func (s *Service) Tokens(ctx context.Context, by Caller, p Page, sel Selection) 
 	if !by.Known() {
 		return nil, deny(by, AccessDecision{})
 	}
-	return listed(ctx, s.newReader(s.store, by), s.kinds.token, rootTokens, p, sel)
+	return listed(ctx, s.reads(ctx, by), s.kinds.token, rootTokens, p, sel)
 }
 
 // Changes reads the change log, oldest first: no gap and no repeat from cursor to cursor. EndCursor is there even on an empty
@@ -195,7 +195,7 @@ func (s *Service) nodes(ctx context.Context, by Caller, ids []string, byType map
 		parsed[i] = id
 		places[prefix] = append(places[prefix], i)
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	out := make([]Object, len(ids))
 	for prefix, where := range places {
 		find, ok := finders[prefix]
@@ -246,6 +246,7 @@ func find[R, O any](k func(*kinds) *kind[R, O], visible func(Caller) db.Cond) fi
 }
 
 func findChanges(ctx context.Context, r *reader, ids []uuid.UUID, byType map[string]Selection) (map[uuid.UUID]Object, error) {
+	r = r.onPrimary()
 	places := mapped(ids, func(id uuid.UUID) db.Cond { return db.ChangeAt(changePlace(id)) })
 	found, err := r.kinds.change.find(ctx, r, db.And(db.Or(places...), changesWhere(r.by)), byType["Change"])
 	byID := make(map[uuid.UUID]*Change, len(found))
@@ -292,7 +293,7 @@ func (s *Service) CheckMemberships(ctx context.Context, by Caller, pairs []*Memb
 	if len(pairs) == 0 {
 		return out, nil
 	}
-	facts, err := s.store.AsOf(by.asOf).Check(ctx, groupRefs, userRefs, groupsWhere(by, OperationMembersView))
+	facts, err := s.storeFor(ctx, by).Check(ctx, groupRefs, userRefs, groupsWhere(by, OperationMembersView))
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +323,7 @@ func (s *Service) ExplainAccess(ctx context.Context, by Caller, op Operation, re
 	if err != nil {
 		return nil, err
 	}
-	parts, err := db.Find(ctx, s.store.AsOf(by.asOf), db.Groups, db.List{Columns: []string{"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
+	parts, err := db.Find(ctx, s.storeFor(ctx, by), db.Groups, db.List{Columns: []string{"id", "public", "type", "viewer_is_member", "viewer_is_admin"},
 		Where: db.GroupIs(resolved), Viewer: by.viewer()})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,23 @@ type reader struct {
 	store *db.Store
 	by    Caller
 	now   time.Time
+
+	saw    func(settled uint64)                // hears how far the log was read; nil: nobody has to know
+	choose func(ctx context.Context) *db.Store // of several, which one now; nil: the one that it has
+}
+
+// again chooses anew where to read, for what takes long: a standby that was good enough may have fallen behind.
+func (r *reader) again(ctx context.Context) {
+	if r.choose != nil {
+		r.store = r.choose(ctx)
+	}
+}
+
+// onPrimary reads what only the primary can tell.
+func (r *reader) onPrimary() *reader {
+	of := *r
+	of.store, of.choose = r.store.Primary(), nil
+	return &of
 }
 
 // kind is how one noun is read: where from, which columns each field of the API needs, and where its links lead.
@@ -452,9 +469,14 @@ func many[P, R, O any](id func(*P) uuid.UUID, k func(*kinds) *kind[R, O], of fun
 	}
 }
 
-// later is a link whose list is not read with its parents.
-func later[P any](l link[P]) link[P] {
+// ofLog is a link to the change log, which is not read with its parents, nor from a standby: the log there does not know which
+// transactions still run.
+func ofLog[P any](l link[P]) link[P] {
 	l.below = nil
+	follow := l.follow
+	l.follow = func(ctx context.Context, r *reader, parents []*P, to Link) error {
+		return follow(ctx, r.onPrimary(), parents, to)
+	}
 	return l
 }
 

@@ -102,7 +102,7 @@ func (s *Service) WalkGroups(ctx context.Context, by Caller, filter *GroupFilter
 	if err := may(by, OperationGroupList); err != nil {
 		return err
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	return walk(ctx, r, rootGroups, filter, sel, each)
 }
 
@@ -111,7 +111,7 @@ func (s *Service) WalkViewerGroups(ctx context.Context, by Caller, filter *Group
 	if err := may(by, OperationGroupList); err != nil {
 		return err
 	}
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	return walk(ctx, r, func(ctx context.Context, r *reader, p Page) (list, error) {
 		l, err := viewerGroups(ctx, r, p)
 		l.parents = append(l.parents, viewerID(r.by))
@@ -122,6 +122,7 @@ func (s *Service) WalkViewerGroups(ctx context.Context, by Caller, filter *Group
 func walk(ctx context.Context, r *reader, of func(context.Context, *reader, Page) (list, error), filter *GroupFilter, sel Selection, each func(*Group) error) error {
 	p := Page{Filter: filter, Rows: true, size: walkPage}
 	for {
+		r.again(ctx)
 		c, err := listed(ctx, r, r.kinds.group, of, p, sel)
 		if err != nil {
 			return err

@@ -21,6 +21,8 @@ type Service struct {
 	known *credentials
 	feed  *feed
 	hooks *hooks
+
+	standbys *Standbys // nil: the database answers everything itself
 }
 
 // Config is what a Service is made of.
@@ -33,6 +35,8 @@ type Config struct {
 	// MaxTokenLife is the longest that a new token may live, or a rotated one; 0 for any time. The first administrator's, which is the
 	// operator's own, is not bound by it, nor are tokens that there are.
 	MaxTokenLife time.Duration
+	// Standbys answer reads; nil: there are none. Their Watch has to run.
+	Standbys *Standbys
 	// FeedBacklog is how many changes a stream of the feed may be behind before it is ended; 0: DefaultFeedBacklog.
 	FeedBacklog int
 	// OnFeedError, if set, hears why the change log could not be read; once, until it can be read again.
@@ -48,7 +52,7 @@ type Config struct {
 // New makes a Service.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, kinds: newKinds(), keys: append([][]byte{c.TokenKey}, c.PreviousTokenKeys...), life: c.MaxTokenLife,
-		known: newCredentials()}
+		known: newCredentials(), standbys: c.Standbys}
 	s.feed, s.hooks = newFeed(s, c), newHooks(s, c)
 	return s
 }
@@ -72,11 +76,15 @@ func (s *Service) write(ctx context.Context, by Caller, dryRun bool, sel Selecti
 	}
 	for n := 1; ; n++ {
 		p, err := s.attempt(ctx, by, dryRun, sel, fn)
-		if err == nil {
-			return p, nil
+		free := false
+		if err != nil {
+			p, free, err = s.unlessDone(ctx, by, dryRun, err)
 		}
-		p, free, err := s.unlessDone(ctx, by, dryRun, err)
-		if !free || n == onceAttempts {
+		switch {
+		case err == nil && p != nil:
+			s.wrote(ctx, by, p)
+			return p, nil
+		case !free || n == onceAttempts:
 			return p, err
 		}
 	}
@@ -93,6 +101,9 @@ func (s *Service) attempt(ctx context.Context, by Caller, dryRun bool, sel Selec
 			return err
 		}
 		out = w.out
+		if !dryRun && len(out.changes) > 0 {
+			out.ConsistencyToken = s.standbys.token(out.changes[0].Tx) // before the answer that Once keeps
+		}
 		if err := w.answer(sel); err != nil {
 			return err
 		}
@@ -114,7 +125,7 @@ func (w *write) flush(sel Selection) error {
 		ts = append(ts, *t)
 	}
 	slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
-	told := slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" || l.Field == "results" })
+	told := w.s.standbys != nil || slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" || l.Field == "results" })
 	return w.store.Record(w.ctx, ts, w.out.changes, told)
 }
 

@@ -23,7 +23,7 @@ func (s *Service) SliceGroups(ctx context.Context, by Caller, sl Slice, sel Sele
 	if err := may(by, OperationGroupList); err != nil {
 		return 0, nil, err
 	}
-	return slice(ctx, s.newReader(s.store, by), s.kinds.group, rootGroups, sl, sel)
+	return slice(ctx, s.reads(ctx, by), s.kinds.group, rootGroups, sl, sel)
 }
 
 // SliceMembers is SliceGroups for the members of a group, for callers who may see them. Codes: NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED.
@@ -40,7 +40,7 @@ func (s *Service) SliceMembers(ctx context.Context, by Caller, ref GroupRef, sl 
 		l.parents = []uuid.UUID{g.UUID}
 		return l, err
 	}
-	return slice(ctx, s.newReader(s.store, by), s.kinds.member, of, sl, sel)
+	return slice(ctx, s.reads(ctx, by), s.kinds.member, of, sl, sel)
 }
 
 func slice[R, O any](ctx context.Context, r *reader, k *kind[R, O], of func(context.Context, *reader, Page) (list, error),
@@ -69,6 +69,7 @@ func sliced[R, O any](ctx context.Context, r *reader, k *kind[R, O], of func(con
 			want, size = Selection{}, skip
 		}
 		p.size = min(size, walkPage)
+		r.again(ctx)
 		c, err := listed(ctx, r, k, of, p, want)
 		if err != nil {
 			yield(nil, err)

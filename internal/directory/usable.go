@@ -11,7 +11,7 @@ import (
 // own with all. Codes: NOT_FOUND, and FORBIDDEN on the field group for callers who do not see the group; the one that shares is
 // open to everybody.
 func (s *Service) UsableActions(ctx context.Context, by Caller, ref GroupRef, sharing string, sel Selection) ([]*Action, error) {
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	owners, err := r.owners(ctx, ref, sharing)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func (s *Service) UsableActions(ctx context.Context, by Caller, ref GroupRef, sh
 // UsableWorkerModels are the worker models that a group can use, by name: its own and those of the group that shares, but for
 // disabled and deprecated ones. Codes: as UsableActions.
 func (s *Service) UsableWorkerModels(ctx context.Context, by Caller, ref GroupRef, sharing string, sel Selection) ([]*WorkerModel, error) {
-	r := s.newReader(s.store, by)
+	r := s.reads(ctx, by)
 	owners, err := r.owners(ctx, ref, sharing)
 	if err != nil {
 		return nil, err

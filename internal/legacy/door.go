@@ -285,14 +285,14 @@ func (m *Mounted) answer(w *recorder, r *Request, route Route) error {
 		if err != nil {
 			return err
 		}
-		if err := r.Found(by); err != nil {
+		if err := r.Found(standing(route, by)); err != nil {
 			return err
 		}
 	}
 	if err := r.read(route); err != nil {
 		return err
 	}
-	if err := r.keyed(); err != nil {
+	if err := firstOf(r.keyed(), auth.Sight(ctx)); err != nil {
 		return err
 	}
 	return m.handle(w, r, route, secret)
@@ -334,10 +334,18 @@ func (m *Mounted) handle(w *recorder, r *Request, route Route, secret string) er
 	if err != nil {
 		return err
 	}
-	r.By = by
+	r.By = standing(route, by)
 	w.refused = nil
 	w.Header().Del("Content-Length") // of the answer that was not sent
 	return route.Handle(w, r)
+}
+
+// standing is the caller of a route. What a route that writes reads before, it reads from the primary.
+func standing(route Route, by directory.Caller) directory.Caller {
+	if route.Method != http.MethodGet {
+		return by.Deciding()
+	}
+	return by
 }
 
 // fail answers an error, and logs it where it is ours. It reports whether the answer has to be broken off instead: one that has

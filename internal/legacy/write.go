@@ -47,6 +47,15 @@ func (r *Request) keyed() (err error) {
 	return err
 }
 
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // identity is what makes a request this one and no other. The boundary of a form's parts is left out, since clients make a new one
 // for every try.
 func (r *Request) identity() [][]byte {

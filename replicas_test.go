@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"roster/internal/rostertest"
+)
+
+// sent is an answer to a request with a token of consistency; "" sends none.
+func (r *running) sent(t *testing.T, method, path, consistency, body string) (status int, head http.Header, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+adminToken)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if consistency != "" {
+		req.Header.Set("X-Roster-Consistency", consistency)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(answer)
+}
+
+// asks is a GraphQL operation.
+func (r *running) asks(t *testing.T, consistency, query string) (int, http.Header, string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"query": query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.sent(t, http.MethodPost, "/graphql", consistency, string(body))
+}
+
+var consistencyToken = regexp.MustCompile(`"consistencyToken":"([A-Za-z0-9_-]{20,})"`)
+
+// TestReplicas: two servers of one database with a replica. Writes tell their token, in GraphQL and behind a door; reads take it. Then the
+// primary is stopped: reads are answered by the standby, through both ways in, and writes are UNAVAILABLE.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	p := rostertest.NewPair(t)
+	s := settings{"DATABASE_URL": p.PrimaryURL(), "DATABASE_REPLICA_URL": p.StandbyURL(), "ROSTER_ADMIN_TOKEN": adminToken,
+		"ROSTER_REPLICA_MAX_LAG": "1h", "ROSTER_REPLICA_WAIT": "1ms"}
+	one, two := start(t, s), start(t, s)
+	const castle = `{ group(by: {name: "castle"}) { name } }`
+	const found, none = `{"data":{"group":{"name":"castle"}}}`, `{"data":{"group":null}}`
+	awaits := func(what string, r *running, query, want string) {
+		t.Helper()
+		p.Await(what, func() bool {
+			_, _, answer := r.asks(t, "", query)
+			return answer == want
+		})
+	}
+	awaits("the first answer", two, castle, none)
+	p.Sync()
+	p.Pause()
+	_, head, answer := one.asks(t, "", `mutation { createGroup(input: {name: "castle"}) { consistencyToken } }`)
+	token := head.Get("X-Roster-Consistency")
+	if m := consistencyToken.FindStringSubmatch(answer); m == nil || m[1] != token {
+		t.Fatalf("a write answers %s, and the header %q", answer, token)
+	}
+	if _, head, answer := one.asks(t, "", `mutation { createGroup(input: {name: "dry"}, dryRun: true) { consistencyToken } }`); head.Get("X-Roster-Consistency") != "" ||
+		answer != `{"data":{"createGroup":{"consistencyToken":null}}}` {
+		t.Errorf("a dry run answers %s, and the header %q", answer, head.Get("X-Roster-Consistency"))
+	}
+	for what, r := range map[string]*running{"": one, token: two} {
+		if _, _, answer := r.asks(t, what, castle); answer != found {
+			t.Errorf("with the token %q: %s", what, answer)
+		}
+	}
+	awaits("a read of the replica's", two, castle, none) // whoever is patient sees it once: this server was not told
+	status, head, answer := one.sent(t, http.MethodPost, "/group", "", `{"name": "moat"}`)
+	moat := head.Get("X-Roster-Consistency")
+	if status/100 != 2 || moat == "" || moat == token {
+		t.Errorf("a door's write: %d %s, and the header %q", status, answer, moat)
+	}
+	if status, _, answer := two.sent(t, http.MethodGet, "/group/moat", moat, ""); status != http.StatusOK {
+		t.Errorf("a door's read with the token: %d %s", status, answer)
+	}
+	if status, _, answer := two.asks(t, "nonsense", castle); status != http.StatusBadRequest || !strings.Contains(answer, `"INVALID"`) {
+		t.Errorf("no token: %d %s", status, answer)
+	}
+	if status, _, answer := two.sent(t, http.MethodGet, "/group/moat", "nonsense", ""); status != http.StatusBadRequest {
+		t.Errorf("no token, behind a door: %d %s", status, answer)
+	}
+	p.Resume()
+	awaits("the replica", two, castle, found)
+	p.Await("the replica to have what the door wrote", func() bool {
+		status, _, _ := two.sent(t, http.MethodGet, "/group/moat", "", "")
+		return status == http.StatusOK
+	})
+
+	p.StopPrimary()
+	for _, r := range []*running{one, two} {
+		r.logs(t, "replicas answer reads alone")
+		if status, _, answer := r.asks(t, token, castle); status != http.StatusOK || answer != found {
+			t.Errorf("with the primary stopped: %d %s", status, answer)
+		}
+		if status, _, answer := r.sent(t, http.MethodGet, "/group/moat", moat, ""); status != http.StatusOK {
+			t.Errorf("with the primary stopped, behind a door: %d %s", status, answer)
+		}
+		if _, head, answer := r.asks(t, "", `mutation { createGroup(input: {name: "late"}) { group { id } } }`); !strings.Contains(answer, `"UNAVAILABLE"`) || head.Get("Retry-After") == "" {
+			t.Errorf("a write with the primary stopped: %s", answer)
+		}
+		if status, head, answer := r.sent(t, http.MethodPost, "/group", "", `{"name": "late"}`); status != http.StatusServiceUnavailable || head.Get("Retry-After") == "" {
+			t.Errorf("a door's write with the primary stopped: %d %s", status, answer)
+		}
+		if status, _, answer := r.sent(t, http.MethodGet, "/readyz", "", ""); status != http.StatusOK || !strings.Contains(answer, "reads only") {
+			t.Errorf("with the primary stopped /readyz says %d %s", status, answer)
+		}
+	}
+}
