@@ -97,7 +97,7 @@ func eitherWay[T any](ctx context.Context, s *Store, read func(ctx context.Conte
 func readStandby[T any](ctx context.Context, s *Store, read func(ctx context.Context, s *Store) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.useful, cancel)()
+	defer context.AfterFunc(s.useful, cancel)() //nolint:contextcheck // it ends this, and nothing is asked with it
 	alone := *s
 	alone.primary = nil
 	return read(ctx, &alone)

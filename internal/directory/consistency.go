@@ -161,7 +161,7 @@ func (s *Service) storeFor(ctx context.Context, by Caller) *db.Store {
 	if on == nil {
 		return store
 	}
-	return store.Standby(on.Reads, seen.useful, by.view.asOf)
+	return store.Standby(on.Reads, seen.useful, by.view.asOf) //nolint:contextcheck // the context says until when the standby may be used
 }
 
 // choose finds a standby that may answer a read of the caller's.
@@ -214,7 +214,7 @@ func (b *Standbys) needs(by Caller) (own, asked []need) {
 // holds; while it is away the standby does, and the caller is found anew there if need be.
 func agrees(by Caller, p *primary, s *sighting) bool {
 	epoch, remembered := by.asOf.Epoch()
-	return p.away || !remembered || epoch == p.Authority && epoch == s.Authority
+	return p.away || !remembered || epoch == p.Authority && epoch == s.Authority //nolint:gocritic // three that are to be the same
 }
 
 // shown reports whether a standby shows it, as far as is known without asking.
@@ -256,7 +256,7 @@ func (b *Standbys) await(ctx context.Context, late []*standby, needs []need) (*s
 func (s *standby) shows(ctx context.Context, n need, seen *sighting) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(seen.useful, cancel)()
+	defer context.AfterFunc(seen.useful, cancel)() //nolint:contextcheck // as above
 	if n.tx == 0 && n.below == 0 {
 		return false
 	}

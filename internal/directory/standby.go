@@ -341,7 +341,7 @@ func until(ctx context.Context, p *primary, do func(context.Context) error) erro
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(p.useful, cancel)()
+	defer context.AfterFunc(p.useful, cancel)() //nolint:contextcheck // it ends this, and nothing is asked with it
 	return do(ctx)
 }
 

@@ -115,7 +115,7 @@ func (i *instance) mkdir(name string) error {
 }
 
 func (i *instance) put(name string, from io.Reader, mode fs.FileMode) error {
-	f, err := os.OpenFile(filepath.Join(i.pgdata(), name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	f, err := os.OpenFile(filepath.Join(i.pgdata(), name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode) //nolint:gosec // in a directory that a test made
 	if err != nil {
 		return err
 	}
