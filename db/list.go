@@ -81,11 +81,11 @@ const idKey = "id"
 // Find reads a list. It is one statement, whatever the number of parents and rows; one more, where nothing is found and the caller was
 // let in by memory.
 func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T], error) {
-	if s.primary != nil {
-		return findEitherWay(ctx, s, t, l)
-	}
 	if l.Of.where != "" && len(l.Parents) == 0 {
 		return nil, nil
+	}
+	if s.primary != nil {
+		return findEitherWay(ctx, s, t, l)
 	}
 	l.still = s.still()
 	st, err := build(t, l)
