@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"roster/db"
+	"roster/internal/directory"
 )
 
 // readyOf is a server of nothing but its probes.
@@ -24,7 +25,7 @@ func readyOf(t *testing.T, o db.Options, within time.Duration) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return &server{readiness: readiness{store: store, now: time.Now, within: within}}
+	return &server{dir: &directory.Service{}, readiness: readiness{store: store, now: time.Now, within: within}}
 }
 
 func (s *server) asked(t *testing.T) string {

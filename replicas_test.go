@@ -74,7 +74,7 @@ func TestReplicas(t *testing.T) {
 	if m := consistencyToken.FindStringSubmatch(answer); m == nil || m[1] != token {
 		t.Fatalf("a write answers %s, and the header %q", answer, token)
 	}
-	if _, head, answer := one.asks(t, "", `mutation { createGroup(input: {name: "dry"}, dryRun: true) { consistencyToken } }`); head.Get("X-Roster-Consistency") != "" ||
+	if _, head, answer := one.asks(t, "", `mutation { createGroup(input: {name: "dry", dryRun: true}) { consistencyToken } }`); head.Get("X-Roster-Consistency") != "" ||
 		answer != `{"data":{"createGroup":{"consistencyToken":null}}}` {
 		t.Errorf("a dry run answers %s, and the header %q", answer, head.Get("X-Roster-Consistency"))
 	}

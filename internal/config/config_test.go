@@ -39,6 +39,7 @@ func TestDefaults(t *testing.T) {
 		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{}, FailuresPerMinute: 600, TrustedProxies: []string{},
 		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000,
 		MetricsOperations: []string{}, SlowStatement: 500 * time.Millisecond, WebhooksAllow: []string{},
+		MaxLag: time.Second, ReplicaWait: 100 * time.Millisecond, ReadsAlone: 10 * time.Minute,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
