@@ -30,7 +30,7 @@ run: playground ## start the server with a Postgres of its own; ARGS="-addr :900
 	go run . $(ARGS)
 
 test: ## run all tests but the browser's
-	go test $(RACE) -shuffle=on ./...
+	go test $(RACE) -shuffle=on -timeout 20m ./...
 
 faults: ## kill and starve what Roster stands on, under load, and print the ledger of each fault; as root, for a disk that fills
 	go test -tags faults -count=1 -parallel 3 -timeout 20m -v ./internal/faults
