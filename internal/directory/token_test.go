@@ -13,7 +13,7 @@ import (
 func (w *world) lives(secret string) bool {
 	w.t.Helper()
 	_, err := w.AuthenticateNow(w.t.Context(), secret)
-	if err != nil && err.Error() != "UNAUTHENTICATED: The token is unknown, expired or revoked." {
+	if e := directory.AsError(err); err != nil && (e.Code != directory.Unauthenticated || e.Message != "The token is unknown, expired or revoked.") { // its cause is for the log
 		w.t.Errorf("authentication fails with %v", err)
 	}
 	return err == nil
