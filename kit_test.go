@@ -110,6 +110,7 @@ func start(t *testing.T, s settings) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{stdout: &output{}, stderr: &output{}, stop: cancel, ended: make(chan struct{})}
+	s = maps.Clone(s) // the server may still look while the test writes what the next one begins with
 	go func() {
 		defer close(r.ended)
 		r.code = run(ctx, []string{"serve"}, system{s.getenv, strings.NewReader(""), r.stdout, r.stderr})

@@ -113,15 +113,6 @@ func assign(dest any, v driver.Value) error {
 			*d = s
 			return nil
 		}
-	case **string:
-		switch s := v.(type) {
-		case nil:
-			*d = nil
-			return nil
-		case string:
-			*d = &s
-			return nil
-		}
 	case *int:
 		if n, ok := v.(int64); ok {
 			*d = int(n)
@@ -137,34 +128,34 @@ func assign(dest any, v driver.Value) error {
 			*d = n
 			return nil
 		}
+	case *uuid.UUID:
+		return assignUUID(d, v)
+	case *time.Time:
+		return assignTime(d, v)
+	default:
+		return assignNullable(dest, v)
+	}
+	return mismatch(dest, v)
+}
+
+// assignNullable is assign for columns that may be NULL.
+func assignNullable(dest any, v driver.Value) error {
+	switch d := dest.(type) {
+	case **string:
+		return assignPointer(d, v)
 	case **int64:
-		switch n := v.(type) {
-		case nil:
-			*d = nil
-			return nil
-		case int64:
-			*d = &n
-			return nil
-		}
+		return assignPointer(d, v)
 	case *[]byte:
-		switch b := v.(type) {
-		case nil:
-			*d = nil
-			return nil
-		case []byte:
+		if b, ok := v.([]byte); ok || v == nil {
 			*d = b
 			return nil
 		}
-	case *uuid.UUID:
-		return assignUUID(d, v)
 	case **uuid.UUID:
 		if *d = nil; v == nil {
 			return nil
 		}
 		*d = new(uuid.UUID)
 		return assignUUID(*d, v)
-	case *time.Time:
-		return assignTime(d, v)
 	case **time.Time:
 		if *d = nil; v == nil {
 			return nil
@@ -174,6 +165,22 @@ func assign(dest any, v driver.Value) error {
 	case sql.Scanner:
 		return d.Scan(v)
 	}
+	return mismatch(dest, v)
+}
+
+func assignPointer[T any](d **T, v driver.Value) error {
+	if *d = nil; v == nil {
+		return nil
+	}
+	t, ok := v.(T)
+	if !ok {
+		return mismatch(d, v)
+	}
+	*d = &t
+	return nil
+}
+
+func mismatch(dest any, v driver.Value) error {
 	return fmt.Errorf("db: a column is a %T, its field a %T", v, dest)
 }
 

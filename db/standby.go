@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// This file lets a standby answer what only reads (docs/decisions/0019). A standby may break off whatever it is asked, since it is
+// This file lets a standby answer what only reads (docs/decisions/0020). A standby may break off whatever it is asked, since it is
 // away, or has to replay what stands in the way of a query. Nobody is to hear of that: the primary is asked instead.
 
 // Position is how far a server of the database has come.

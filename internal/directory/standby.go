@@ -15,7 +15,7 @@ import (
 	"roster/db"
 )
 
-// Standbys answer reads in the place of the database that they follow (docs/decisions/0019). Which of them may is known before anybody
+// Standbys answer reads in the place of the database that they follow (docs/decisions/0020). Which of them may is known before anybody
 // asks: the primary and the standbys are looked at all the time, each on a connection of its own, and a request only compares what was
 // seen. A standby may answer if nobody could tell it from the primary as that was a moment ago, the longest lag, and if it shows
 // what this caller has to see: what it wrote itself, what its tokens of consistency name, and whatever changed anybody's rights.

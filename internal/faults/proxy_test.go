@@ -89,7 +89,7 @@ func (p *proxy) pass(from, to net.Conn, left *atomic.Int64) {
 			return
 		}
 		if d := p.delay.Load(); d > 0 {
-			time.Sleep(time.Duration(d))
+			time.Sleep(time.Duration(d)) // the fault itself: nothing waits for a result by it
 		}
 		if p.mute.Load() {
 			continue

@@ -1,0 +1,325 @@
+package db
+
+// This file writes the statements of lists.
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+type statement[T any] struct {
+	text    string
+	args    []any
+	columns []column[T]
+}
+
+// writer gathers a statement's text and its arguments in the order of their placeholders.
+type writer struct {
+	b    strings.Builder
+	args []any
+}
+
+func (w *writer) add(text string, args ...any) {
+	w.b.WriteString(text)
+	w.args = append(w.args, args...)
+}
+
+// parents is the table p of a list's parents. Of one alone Postgres knows which it is when it plans.
+func (w *writer) parents(ids []uuid.UUID) {
+	if len(ids) == 1 {
+		w.add("(SELECT ?::uuid AS id, 1 AS ord) p", ids[0].String())
+		return
+	}
+	w.add("unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(ids))
+}
+
+// limit asks for one row more than a page has. The usual pages are written out: a number that is an argument makes Postgres plan
+// for a tenth of the table, which looks so dear that it would plan every page anew. Others are not, so that there are not as many
+// statements as numbers.
+func (w *writer) limit(page int) {
+	switch page {
+	case 0:
+	case 1, 2, 3, 5, 10, 20, 25, 50, 100, 200:
+		w.add(" LIMIT " + strconv.Itoa(page+1))
+	default:
+		w.add(" LIMIT ?", int64(page)+1)
+	}
+}
+
+// decisive cuts an order behind the key that leaves no ties.
+func decisive[T any](t *Table[T], order []Order) []Order {
+	for i, o := range order {
+		if o.Key == t.unique {
+			return order[:i+1]
+		}
+	}
+	return order
+}
+
+func (w *writer) where(relation string, cs ...Cond) {
+	c := And(append([]Cond{{text: relation}}, cs...)...)
+	if !c.IsZero() {
+		w.add(" WHERE "+c.text, c.args...)
+	}
+}
+
+// build writes the statement of a list:
+//
+//	SELECT columns FROM table WHERE … ORDER BY keys LIMIT n+1
+//
+// and for the children of many parents the same below a LATERAL, which Postgres answers by one index range a parent, and gives as an
+// array of each column: a message for each parent costs both sides half of what a message for each child does:
+//
+//	SELECT p.ord, c.* FROM unnest(parents) WITH ORDINALITY p(id, ord)
+//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) c
+//
+// Lists below each row are the same again, with the row for the parent (below.go):
+//
+//	SELECT q.*, b0.* FROM (SELECT columns … LIMIT n+1) q CROSS JOIN LATERAL (SELECT q.id) p
+//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) b0 ORDER BY q.keys
+func build[T any](t *Table[T], l List) (statement[T], error) {
+	p, err := paged(t, l)
+	if err != nil {
+		return statement[T]{}, err
+	}
+	w := writer{args: make([]any, 0, 8)}
+	w.b.Grow(1024)
+	switch {
+	case l.Of.where != "":
+		w.add("SELECT p.ord, c.* FROM ")
+		w.parents(l.Parents)
+		w.add(" CROSS JOIN LATERAL (")
+		p.addArrays(&w)
+		w.add(") c")
+	case len(l.Below) > 0:
+		if err := p.addWithBelow(&w); err != nil {
+			return statement[T]{}, err
+		}
+	default:
+		p.add(&w, false)
+	}
+	return statement[T]{number(w.b.String()), w.args, p.columns}, nil
+}
+
+// page is a page of a list, ready to be written as SQL.
+type page[T any] struct {
+	List
+	table   *Table[T]
+	order   []Order
+	names   []string // of the columns
+	columns []column[T]
+	begins  *search // the page is of rows whose text begins so
+	alone   *search // all that was asked of the rows
+}
+
+func paged[T any](t *Table[T], l List) (page[T], error) {
+	p := page[T]{List: l, table: t, order: orderOf(l)}
+	p.begins = beginning(t, l, p.order)
+	var err error
+	if p.names, err = namesOf(t, l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
+		return p, err
+	}
+	p.columns = make([]column[T], len(p.names))
+	for i, name := range p.names {
+		var ok bool
+		if p.columns[i], ok = t.columns[name]; !ok {
+			return p, fmt.Errorf("db: no column %q in %s", name, t.from)
+		}
+	}
+	p.order, p.alone = decisive(t, p.order), l.Where.alone
+	p.Where = And(l.still, l.Where.planned())
+	return p, nil
+}
+
+// add adds the page, its columns called c0, c1, … if they are to be named.
+//
+// What is looked for somewhere in the very text that the list is ordered by is found in the index of that text alone, and only then
+// are the rows fetched:
+//
+//	SELECT columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
+func (p page[T]) add(w *writer, named bool) {
+	if p.begins != nil {
+		w.add("SELECT c.* FROM (")
+	}
+	w.add("SELECT ")
+	from := w.b.Len()
+	for i, c := range p.columns {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add(c.sql)
+		for range strings.Count(c.sql, "?") {
+			w.args = append(w.args, p.Viewer.String())
+		}
+		if named || p.begins != nil {
+			w.add(" AS c" + strconv.Itoa(i))
+		}
+	}
+	joins := joinsFor(p.table, w.b.String()[from:]+p.Where.text)
+	switch {
+	case p.begins != nil:
+		p.addBeginning(w, joins)
+	case p.indexAlone():
+		w.add(" FROM (SELECT " + p.alone.column + " AS at")
+		addPage(w, p.table, p.List, p.order, "")
+		w.add(") k JOIN " + p.table.from + " ON " + p.alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(p.order[0].Desc != p.Backward))
+	default:
+		addPage(w, p.table, p.List, p.order, joins)
+	}
+}
+
+// indexAlone reports whether an index of one text holds what is looked for and what it is ordered by.
+func (p page[T]) indexAlone() bool {
+	return p.Of.where == "" && p.alone != nil && p.alone.inside && len(p.order) == 1 && p.table.keys[p.order[0].Key].sql == p.alone.column
+}
+
+// addArrays adds the page as one row, with an array of each column.
+func (p page[T]) addArrays(w *writer) {
+	w.add("SELECT ")
+	for i := range p.columns {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
+	}
+	w.add(" FROM (")
+	p.add(w, true)
+	w.add(") c")
+}
+
+// addKeys adds what the rows of the named page are ordered by.
+func (p page[T]) addKeys(w *writer, alias string) {
+	w.add(" ORDER BY ")
+	for i, o := range p.order {
+		if i > 0 {
+			w.add(", ")
+		}
+		at, _ := slices.BinarySearch(p.names, p.table.keys[o.Key].column)
+		w.add(alias + ".c" + strconv.Itoa(at) + direction(o.Desc != p.Backward))
+	}
+}
+
+// Varies reports whether the statement of a list is planned for its values, every time.
+func (t *Table[T]) Varies(l List) bool { return l.Where.varies && beginning(t, l, orderOf(l)) == nil }
+
+// orderOf is the order of a list, which the id decides where nothing else does.
+func orderOf(l List) []Order {
+	return append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
+}
+
+// namesOf are the columns that a list reads: those asked for, and those that its order is by, if they are wanted.
+func namesOf[T any](t *Table[T], columns []string, order []Order, keys bool) ([]string, error) {
+	names := slices.Grow(slices.Clone(columns), len(order))
+	for _, o := range order {
+		k, ok := t.keys[o.Key]
+		if !ok {
+			return nil, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
+		}
+		if keys {
+			names = append(names, k.column)
+		}
+	}
+	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
+	return slices.Compact(names), nil
+}
+
+// beginning is the search that a list is for, if it is for the rows whose text begins somehow, in the order of that text: a part of
+// one index, which the same plan finds for every beginning.
+func beginning[T any](t *Table[T], l List, order []Order) *search {
+	s := l.Where.alone
+	if s == nil || s.inside || l.Of.where != "" || l.Limit == 0 || t.keys[order[0].Key].sql != s.column { // an unknown key has no SQL
+		return nil
+	}
+	return s
+}
+
+// addBeginning adds what follows the columns of a page of such a list. The page begins at one end of the part, and is cut at the other
+// only when it is there: of both ends at once Postgres thinks so well that it would plan anew for each beginning.
+func (p page[T]) addBeginning(w *writer, joins string) {
+	s, l := p.begins, p.List
+	at, _ := slices.BinarySearch(p.names, p.table.keys[p.order[0].Key].column)
+	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.to
+	if p.order[0].Desc != l.Backward {
+		near, far = s.to, s.from
+	}
+	l.Where = And(l.still, near(s.column))
+	addPage(w, p.table, l, p.order, joins)
+	end := far(key)
+	w.add(") c WHERE "+end.text, end.args...)
+	p.addKeys(w, "c")
+}
+
+// addPage adds what follows the columns of a page: FROM … WHERE … ORDER BY … LIMIT ….
+func addPage[T any](w *writer, t *Table[T], l List, order []Order, joins string) {
+	w.add(" FROM " + t.from + l.Of.join + joins)
+	w.where(l.Of.where, l.Where, beyond(t, order, l.After, false), beyond(t, order, l.Before, true))
+	w.add(" ORDER BY ")
+	for i, o := range order {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add(t.keys[o.Key].sql + direction(o.Desc != l.Backward))
+	}
+	w.limit(l.Limit)
+}
+
+// joinsFor gives the joins whose alias the text mentions.
+func joinsFor[T any](t *Table[T], text string) string {
+	var b strings.Builder
+	for _, j := range t.joins {
+		if strings.Contains(text, j.alias+".") {
+			b.WriteString(" " + j.clause)
+		}
+	}
+	return b.String()
+}
+
+// direction is the SQL of a direction; one index serves both.
+func direction(desc bool) string {
+	if desc {
+		return " DESC"
+	}
+	return ""
+}
+
+// beyond is the keyset condition: rows after the cursor in the given order, or before it. Where all keys run the same way
+// it is one row comparison, which an index range answers; otherwise the same written out.
+func beyond[T any](t *Table[T], order []Order, at []string, before bool) Cond {
+	if at == nil {
+		return Cond{}
+	}
+	var columns, marks []string
+	var args []any
+	mixed := false
+	for i, o := range order {
+		k := t.keys[o.Key]
+		columns = append(columns, k.sql)
+		marks = append(marks, "?::"+k.typ)
+		args = append(args, at[i])
+		mixed = mixed || o.Desc != order[0].Desc
+	}
+	if !mixed {
+		return cond("("+strings.Join(columns, ", ")+") "+comparison(order[0].Desc != before)+" ("+strings.Join(marks, ", ")+")", args...)
+	}
+	var any []Cond
+	for i, o := range order {
+		var all []Cond
+		for j := range i {
+			all = append(all, cond(columns[j]+" = "+marks[j], args[j]))
+		}
+		all = append(all, cond(columns[i]+" "+comparison(o.Desc != before)+" "+marks[i], args[i]))
+		any = append(any, And(all...))
+	}
+	return Or(any...)
+}
+
+func comparison(less bool) string {
+	if less {
+		return "<"
+	}
+	return ">"
+}
