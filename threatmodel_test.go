@@ -2,9 +2,10 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"roster/internal/rostertest"
 )
 
 // TestThreatModel holds docs/threat-model.md to the tests: each line of its table names some, and all of them exist.
@@ -14,7 +15,7 @@ func TestThreatModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := testSources(t)
+	sources := rostertest.Sources(t, ".")
 	lines := 0
 	for line := range strings.Lines(string(document)) {
 		cells := strings.Split(line, "|")
@@ -35,23 +36,4 @@ func TestThreatModel(t *testing.T) {
 	if lines < 10 {
 		t.Errorf("the table has %d lines", lines)
 	}
-}
-
-func testSources(t *testing.T) string {
-	t.Helper()
-	var sources strings.Builder
-	for _, pattern := range []string{"*_test.go", "*/*_test.go", "internal/*/*_test.go", "internal/legacy/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources.Write(text)
-		}
-	}
-	return sources.String()
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"roster/graph"
 	"roster/internal/auth"
 	"roster/internal/limit"
+	"roster/internal/rostertest"
 )
 
 // configured is another server on the directory of a.
@@ -422,20 +422,7 @@ func TestLimitsDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sources strings.Builder
-	for _, pattern := range []string{"*_test.go", "../*_test.go", "../internal/*/*_test.go", "../internal/legacy/*/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources.Write(text)
-		}
-	}
+	sources := rostertest.Sources(t, "..")
 	lines, named := 0, map[string]bool{}
 	for line := range strings.Lines(string(document)) {
 		cells := strings.Split(line, "|")
@@ -446,7 +433,7 @@ func TestLimitsDocument(t *testing.T) {
 		for name := range strings.SplitSeq(strings.Trim(cells[5], " `"), "`, `") {
 			test, row, _ := strings.Cut(name, "/")
 			named[row] = true
-			if !strings.Contains(sources.String(), "func "+test+"(") || row != "" && !strings.Contains(sources.String(), "\t\t{\""+strings.ReplaceAll(row, "_", " ")+"\", ") {
+			if !strings.Contains(sources, "func "+test+"(") || row != "" && !strings.Contains(sources, "\t\t{\""+strings.ReplaceAll(row, "_", " ")+"\", ") {
 				t.Errorf("there is no test %q", name)
 			}
 		}

@@ -6,12 +6,9 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/time/rate"
 
 	"roster/internal/directory"
 )
@@ -21,23 +18,14 @@ const maxCallers = 10_000
 
 // Budget gives every caller points that grow back: a token bucket each, that holds a minute's worth. A user has one budget, whichever
 // of their tokens they use, a group's token its own, and everybody without a credential share one. A nil Budget has no end.
-type Budget struct {
-	perMinute int
-	now       func() time.Time
-	mu        sync.Mutex
-	callers   *simplelru.LRU[uuid.UUID, *rate.Limiter]
-}
+type Budget struct{ *buckets[uuid.UUID] }
 
 // NewBudget gives so many points a minute; nil, which gives any number, for none.
 func NewBudget(perMinute int, now func() time.Time) *Budget {
 	if perMinute <= 0 {
 		return nil
 	}
-	callers, err := simplelru.NewLRU[uuid.UUID, *rate.Limiter](maxCallers, nil)
-	if err != nil {
-		panic(err) // the size is positive
-	}
-	return &Budget{perMinute: perMinute, now: now, callers: callers}
+	return &Budget{newBuckets[uuid.UUID](perMinute, maxCallers, now)}
 }
 
 // State is where a caller's budget stands. The zero State is that of a budget without an end.
@@ -53,7 +41,7 @@ func (b *Budget) Spend(by directory.Caller, points int) (State, bool) {
 	if b == nil {
 		return State{}, true
 	}
-	now, l := b.now(), b.of(by)
+	now, l := b.now(), b.of(keyOf(by))
 	paid := l.AllowN(now, points)
 	s := b.state(l.TokensAt(now))
 	if !paid {
@@ -65,29 +53,12 @@ func (b *Budget) Spend(by directory.Caller, points int) (State, bool) {
 // Book takes points for what has already happened. The budget may fall below nothing, by no more than a minute's worth at a time.
 func (b *Budget) Book(by directory.Caller, points int) {
 	if b != nil && points > 0 {
-		b.of(by).ReserveN(b.now(), min(points, b.perMinute))
+		b.of(keyOf(by)).ReserveN(b.now(), min(points, b.perMinute))
 	}
-}
-
-func (b *Budget) of(by directory.Caller) *rate.Limiter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	key := keyOf(by)
-	l, ok := b.callers.Get(key)
-	if !ok {
-		l = rate.NewLimiter(rate.Limit(float64(b.perMinute)/60), b.perMinute)
-		b.callers.Add(key, l)
-	}
-	return l
 }
 
 func (b *Budget) state(points float64) State {
 	return State{Limit: b.perMinute, Remaining: int(max(0, points)), Full: b.time(float64(b.perMinute) - points)}
-}
-
-// time is how long so many points take to grow back.
-func (b *Budget) time(points float64) time.Duration {
-	return time.Duration(max(0, points) / float64(b.perMinute) * float64(time.Minute))
 }
 
 // Header tells the state as draft-ietf-httpapi-ratelimit-headers does, and after a refusal when to come back (RFC 9110, 10.2.3).
