@@ -18,7 +18,7 @@ func Sources(t testing.TB, root string) string {
 			t.Fatal(err)
 		}
 		for _, file := range files {
-			text, err := os.ReadFile(file)
+			text, err := os.ReadFile(file) //nolint:gosec // a file of the repository
 			if err != nil {
 				t.Fatal(err)
 			}
