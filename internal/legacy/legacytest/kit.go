@@ -29,6 +29,7 @@
 package legacytest
 
 import (
+	"cmp"
 	"flag"
 	"io"
 	"log/slog"
@@ -162,14 +163,14 @@ func (w *World) watched(next http.Handler) http.Handler {
 			if route := seen.Route(); route != nil {
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				w.seen = append(w.seen, met{route.Operation, a.status})
+				w.seen = append(w.seen, met{route.Operation, cmp.Or(a.status, http.StatusOK)}) // net/http says 200 for who says nothing
 			}
 		}()
 		next.ServeHTTP(a, r.WithContext(ctx))
 	})
 }
 
-// answer knows its status.
+// answer knows the status that it was told, 0 where it was told none.
 type answer struct {
 	http.ResponseWriter
 	status int
