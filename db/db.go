@@ -25,6 +25,7 @@ type Options struct {
 	URL              string        // postgres://user@host/database?…
 	MaxConns         int           // 0: four for each processor, at least 16
 	StatementTimeout time.Duration // 0: 5 s
+	LockTimeout      time.Duration // of the wait for another transaction; 0: 2 s
 	Pooled           bool          // URL is of a pooler in transaction mode (driver_pooled.go)
 	// OnStatement, if set, hears of every statement before it runs; its text holds placeholders, never values.
 	OnStatement func(ctx context.Context, text string)
@@ -51,9 +52,12 @@ func Open(o Options) (*Store, error) {
 	if o.StatementTimeout == 0 {
 		o.StatementTimeout = 5 * time.Second
 	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 2 * time.Second
+	}
 	pool, err := openPool(poolOptions{
 		URL: o.URL, MaxConns: o.MaxConns, StatementTimeout: o.StatementTimeout,
-		LockTimeout: 2 * time.Second, IdleInTxTimeout: 10 * time.Second, Pooled: o.Pooled, OnDone: o.OnDone,
+		LockTimeout: o.LockTimeout, IdleInTxTimeout: 10 * time.Second, Pooled: o.Pooled, OnDone: o.OnDone,
 	})
 	if err != nil {
 		return nil, err

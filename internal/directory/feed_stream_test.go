@@ -68,7 +68,7 @@ func (s *subscriber) take(ctx context.Context, st *directory.Stream, n int) erro
 
 // patience is how long a test waits for what has to come.
 func patience(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -29,7 +29,7 @@ func newWorld(t testing.TB) *world { return newWorldWith(t, db.Options{}) }
 func newWorldWith(t testing.TB, o db.Options) *world {
 	t.Helper()
 	o.URL = rostertest.URL(t)
-	store, err := db.Open(o)
+	store, err := db.Open(rostertest.Patient(o))
 	if err != nil {
 		t.Fatal(err)
 	}

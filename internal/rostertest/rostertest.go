@@ -2,6 +2,7 @@
 package rostertest
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -31,12 +32,19 @@ func URL(t testing.TB) string {
 func Store(t testing.TB, o db.Options) *db.Store {
 	t.Helper()
 	o.URL = URL(t)
-	s, err := db.Open(o)
+	s, err := db.Open(Patient(o))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// Patient has statements wait for as long as a busy machine may need, where the test does not say for how long.
+func Patient(o db.Options) db.Options {
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, time.Minute)
+	o.LockTimeout = cmp.Or(o.LockTimeout, time.Minute)
+	return o
 }
 
 // Directory is a directory on a database of the test's own, with its first administrator.
