@@ -75,7 +75,7 @@ check-vet:
 
 check-bench:
 	@cd bench && files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }
-	cd bench && go vet ./... && go vet -tags roster_pprof . && go test ./...
+	cd bench && go vet ./... && go test ./...
 
 check-generated:
 	@before=$$(mktemp -d) && trap 'rm -rf "$$before"' EXIT && cp $(GENERATED) "$$before" && $(MAKE) --no-print-directory generate && \

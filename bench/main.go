@@ -134,7 +134,7 @@ func (o options) run(ctx context.Context, progress io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ps, err := build(ctx, dir, o.profiles != "")
+	ps, err := build(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (b *bench) startRoster(ctx context.Context) (err error) {
 		if err := l.Close(); err != nil {
 			return err
 		}
-		cmd.Env = append(cmd.Env, "ROSTER_PPROF_ADDR="+b.pprof)
+		cmd.Env = append(cmd.Env, "ROSTER_METRICS_ADDR="+b.pprof, "ROSTER_PPROF=true")
 	}
 	cmd.Stderr = b.log
 	b.roster, err = startServer(cmd, "roster")

@@ -93,20 +93,12 @@ func startServer(cmd *exec.Cmd, name string) (*server, error) {
 type programs struct{ roster, bare string }
 
 // build compiles Roster as it is in the directory above, and bare.
-func build(ctx context.Context, dir string, profiled bool) (programs, error) {
+func build(ctx context.Context, dir string) (programs, error) {
 	p := programs{dir + "/roster", dir + "/bare"}
-	args := []string{"build", "-o", p.roster}
-	if profiled {
-		overlay, err := profiler(dir)
-		if err != nil {
-			return p, err
-		}
-		args = append(args, "-overlay", overlay, "-tags", profilerTag)
-	}
 	for _, c := range []struct {
 		dir  string
 		args []string
-	}{{"..", append(args, ".")}, {".", []string{"build", "-o", p.bare, "./bare"}}} {
+	}{{"..", []string{"build", "-o", p.roster, "."}}, {".", []string{"build", "-o", p.bare, "./bare"}}} {
 		cmd := exec.CommandContext(ctx, "go", c.args...)
 		cmd.Dir = c.dir
 		if out, err := cmd.CombinedOutput(); err != nil {

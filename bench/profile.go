@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,28 +9,6 @@ import (
 	"path/filepath"
 	"time"
 )
-
-// profilerTag is the build tag of pprof.go, which is no file of the benchmark's: the go command is told that it lies in Roster's
-// package main. The Roster that people run has no profiler and no endpoint for one.
-const profilerTag = "roster_pprof"
-
-// profiler writes the overlay for the go command.
-func profiler(dir string) (string, error) {
-	from, err := filepath.Abs("pprof.go")
-	if err != nil {
-		return "", err
-	}
-	to, err := filepath.Abs("../pprof_of_bench.go")
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{to: from}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o644)
-}
 
 // profile writes a processor profile of Roster to a file while it is under load.
 func profile(ctx context.Context, addr, file string, d time.Duration) error {
