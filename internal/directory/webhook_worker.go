@@ -258,6 +258,7 @@ func (t *turn) pass(ctx context.Context, latest string, print uint64) error {
 		t.Place = to
 	}
 	t.State, t.FailingSince, t.Attempts, t.DeliveryID = string(WebhookStateActive), nil, 0, nil // there is nothing that could fail
+	t.NextAt = t.now()                                                                          // it has had its turn: others come first
 	return t.move(ctx, nil, false)
 }
 
