@@ -3,6 +3,8 @@ package directory_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,5 +76,69 @@ func TestWebhookRounds(t *testing.T) {
 			t.Fatal("waited too long for the rounds to be over")
 		case <-time.After(10 * time.Millisecond):
 		}
+	}
+}
+
+// TestWebhookFailureIsNotNoted: where Postgres could not be told that a message failed, the next try is noted as ever, and nobody is told of
+// anything but that.
+func TestWebhookFailureIsNotNoted(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	h.users("ann")
+	h.settle()
+	id, _ := h.hook(directory.CreateWebhookInput{Filter: &directory.ChangeFilter{Kinds: []directory.ChangeKind{directory.ChangeKindUserUpdated}}})
+	h.receiver.answer = func(_ directory.WebhookMessage, n int) directory.WebhookAnswer {
+		switch n {
+		case 0:
+			return directory.WebhookAnswer{Status: http.StatusOK}
+		case 1:
+			h.exec(`ALTER TABLE webhook_deliveries ADD CONSTRAINT full_disk CHECK (number < 2)`)
+		case 2:
+			h.exec(`ALTER TABLE webhook_deliveries DROP CONSTRAINT full_disk`)
+		}
+		return directory.WebhookAnswer{Status: http.StatusInternalServerError}
+	}
+	h.mail("1")
+	second := h.mail("2")
+	h.settle()
+	stop := h.deliver(h.Service)
+	for n := range 3 {
+		h.until(id, "tried", func(*directory.Webhook) bool { return len(h.receiver.messages(hookURL)) >= 2+n && h.unheld(id) })
+		h.clock.ahead.Add(int64(time.Hour))
+	}
+	stop()
+	if len(h.told) != 1 || !strings.Contains(h.told[0], id) {
+		t.Errorf("the operator heard %q", h.told)
+	}
+	ds := h.deliveries(id)
+	if len(ds) != 2 || ds[0].ChangeID == nil || *ds[0].ChangeID != second || ds[0].Delivered || ds[0].StatusCode == nil || *ds[0].StatusCode != 500 || ds[0].Attempts < 2 {
+		t.Errorf("%d deliveries, the last is %+v", len(ds), ds[0])
+	}
+}
+
+// TestWebhookTriesAnother: a change that failed and is then left out by a new filter was not delivered; the one that comes in its place is a
+// delivery of its own.
+func TestWebhookTriesAnother(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	h.users("ann")
+	h.settle()
+	id, _ := h.hook(directory.CreateWebhookInput{Filter: &directory.ChangeFilter{Kinds: []directory.ChangeKind{directory.ChangeKindUserUpdated}}})
+	h.receiver.answers(http.StatusInternalServerError)
+	first := h.mail("1")
+	h.settle()
+	h.deliver(h.Service)
+	h.until(id, "failing", func(w *directory.Webhook) bool { return w.State == directory.WebhookStateFailing && h.unheld(id) })
+	h.receiver.answers(http.StatusOK)
+	h.update(id, directory.UpdateWebhookInput{Filter: directory.Some(directory.ChangeFilter{Kinds: []directory.ChangeKind{directory.ChangeKindUserCreated}})})
+	h.users("bob")
+	h.clock.ahead.Add(int64(time.Hour))
+	h.untilSettled(id)
+	var got []string
+	for _, d := range h.deliveries(id) {
+		got = append(got, fmt.Sprintf("%s %t %d %t", d.Type, d.Delivered, d.Attempts, *d.ChangeID == first))
+	}
+	if want := []string{"user.created true 1 false", "user.updated false 1 true"}; !slices.Equal(got, want) {
+		t.Errorf("the deliveries are %q, want %q", got, want)
 	}
 }
