@@ -172,8 +172,8 @@ func (w *write) lockWebhook(id string) (*db.Webhook, error) {
 	return &hook, err
 }
 
-// UpdateWebhook changes a webhook: what is set of it, its secret, and the place that it goes on from. One that is turned on is the caller's from then on,
-// and is tried at once. Codes: NOT_FOUND, FORBIDDEN, CONFLICT (its secret cannot be read), RESYNC_REQUIRED.
+// UpdateWebhook changes a webhook: what is set of it, its secret, and the place that it goes on from. One that is turned on, or is given another address, is
+// the caller's from then on; one that is turned on is tried at once. Codes: NOT_FOUND, FORBIDDEN, CONFLICT (its secret cannot be read), RESYNC_REQUIRED.
 func (s *Service) UpdateWebhook(ctx context.Context, by Caller, in UpdateWebhookInput, sel Selection) (*Payload, error) {
 	return s.do(ctx, by, in.DryRun, in, sel)
 }
@@ -262,11 +262,15 @@ func (w *write) address(hook *db.Webhook, in UpdateWebhookInput) error {
 	if !in.URL.Set {
 		return nil
 	}
+	before := hook.URL
 	if hook.URL = deref(in.URL.Value); hook.URL == "" {
 		return invalid("input.url", "It cannot be cleared.")
 	}
 	hook.NextAt = w.s.hooks.now() // what failed there may be taken here
-	return w.s.hooks.validURL(hook.URL)
+	if err := w.s.hooks.validURL(hook.URL); err != nil || hook.URL == before {
+		return err
+	}
+	return w.own(hook) // or it would go on telling the new address when nobody trusts the caller any more
 }
 
 // refilter sets which changes a webhook is told of.

@@ -142,3 +142,35 @@ func TestWebhookTriesAnother(t *testing.T) {
 		t.Errorf("the deliveries are %q, want %q", got, want)
 	}
 }
+
+// TestWebhookReaddressed: who says where a webhook leads is its owner from then on. Otherwise a token that leaked could send it elsewhere, and it
+// would outlive that token's end by another's.
+func TestWebhookReaddressed(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	h.users("ann")
+	h.withRole("eve", directory.RoleAdministrator)
+	h.settle()
+	id, _ := h.hook(directory.CreateWebhookInput{})
+	eve := h.as("eve")
+	to := directory.Some("https://example.org/eve")
+	claimed := eve
+	claimed.Token, claimed.Roles, claimed.User = nil, []directory.Role{directory.RoleAdministrator}, h.as("ann").User
+	if _, err := h.UpdateWebhook(t.Context(), claimed, directory.UpdateWebhookInput{Webhook: id, URL: to}, nothing); failure(err) != directory.Forbidden {
+		t.Errorf("by an issuer's word alone: %v", err)
+	}
+	h.did(h.UpdateWebhook(t.Context(), eve, directory.UpdateWebhookInput{Webhook: id, URL: directory.Some(hookURL), Description: directory.Some("d")}, nothing))
+	if owner := h.text(`SELECT u.username FROM webhooks w JOIN users u ON u.id = w.owner_id`); owner != "admin" {
+		t.Errorf("with the address that it had, its owner is %s", owner)
+	}
+	h.did(h.UpdateWebhook(t.Context(), eve, directory.UpdateWebhookInput{Webhook: id, URL: to}, nothing))
+	h.did(h.RevokeToken(t.Context(), directory.System(), directory.RevokeTokenInput{Token: directory.TypeID("tok", eve.Token.UUID)}, nothing))
+	h.settle()
+	h.deliver(h.Service)
+	if why := h.untilDead(id); why != directory.WebhookReasonOwner {
+		t.Errorf("it is dead for %s", why)
+	}
+	if got := h.receiver.ids(""); len(got) != 0 {
+		t.Errorf("by a token that was revoked it was told %v", got)
+	}
+}
