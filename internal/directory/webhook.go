@@ -105,10 +105,13 @@ func (in CreateWebhookInput) run(w *write) error {
 }
 
 // own makes the caller the owner of a webhook. It goes on without the caller, by what Roster itself knows of them: so the roles that it keeps
-// have to be enough, whatever an issuer says of them today.
+// have to be enough, whatever an issuer says of them today. A session leaves nothing behind that outlives it.
 func (w *write) own(hook *db.Webhook) error {
-	if w.by.User == nil {
+	switch t := w.by.Token; {
+	case w.by.User == nil:
 		return invalid("", "A webhook is a user's: it delivers what they may see.")
+	case t != nil && t.root != uuid.Nil && t.root != t.UUID:
+		return forbidden("A webhook would outlive your session: use the token that it stands for.")
 	}
 	u, err := w.findUser(w.ctx, "", UserByUUID(w.by.User.UUID))
 	switch {

@@ -174,3 +174,27 @@ func TestWebhookReaddressed(t *testing.T) {
 		t.Errorf("by a token that was revoked it was told %v", got)
 	}
 }
+
+// TestWebhookOfSession: a session makes no webhook and takes none over, since that would outlive it; the token that it stands for does.
+func TestWebhookOfSession(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	h.withRole("ada", directory.RoleAdministrator)
+	secret := h.secretOf("ada")
+	ada := h.with(secret)
+	session, err := h.Exchange(t.Context(), directory.DoorEntrust, "r", directory.TypeID("tok", ada.Token.UUID), secret, time.Minute, func(directory.Caller) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := h.with(session.Secret)
+	id, _ := h.hookOf(ada, directory.CreateWebhookInput{})
+	_, made := h.CreateWebhook(t.Context(), by, directory.CreateWebhookInput{URL: hookURL}, nothing)
+	_, turned := h.UpdateWebhook(t.Context(), by, directory.UpdateWebhookInput{Webhook: id, Enabled: directory.Some(true)}, nothing)
+	_, moved := h.UpdateWebhook(t.Context(), by, directory.UpdateWebhookInput{Webhook: id, URL: directory.Some("https://example.org/elsewhere")}, nothing)
+	for what, err := range map[string]error{"makes one": made, "turns one on": turned, "readdresses one": moved} {
+		if failure(err) != directory.Forbidden {
+			t.Errorf("a session %s: %v", what, err)
+		}
+	}
+	h.did(h.UpdateWebhook(t.Context(), by, directory.UpdateWebhookInput{Webhook: id, Description: directory.Some("d"), Enabled: directory.Some(false)}, nothing))
+}
