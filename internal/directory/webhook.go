@@ -273,6 +273,9 @@ func (w *write) address(hook *db.Webhook, in UpdateWebhookInput) error {
 	if err := w.s.hooks.validURL(hook.URL); err != nil || hook.URL == before {
 		return err
 	}
+	if hook.State == string(WebhookStateFailing) { // which is the other address's day
+		w.afresh(hook)
+	}
 	return w.own(hook) // or it would go on telling the new address when nobody trusts the caller any more
 }
 
@@ -296,6 +299,12 @@ func (w *write) rotateWebhook(hook *db.Webhook, sealed []byte, overlap time.Dura
 	hook.Secret = sealed
 }
 
+// afresh has a webhook be as if nothing had ever failed, and be tried at once.
+func (w *write) afresh(hook *db.Webhook) {
+	hook.State, hook.Reason, hook.FailingSince = string(WebhookStateActive), nil, nil
+	hook.Attempts, hook.DeliveryID, hook.NextAt = 0, nil, w.s.hooks.now()
+}
+
 // turnOn has a webhook be tried at once, for the caller.
 func (w *write) turnOn(hook *db.Webhook) error {
 	if err := w.own(hook); err != nil {
@@ -304,8 +313,7 @@ func (w *write) turnOn(hook *db.Webhook) error {
 	if _, err := w.s.hooks.signing(hook); err != nil {
 		return &Error{Code: Conflict, Field: "input.rotateSecret", Message: "Its secret is under a key that this server does not have: give it a new one.", Cause: err}
 	}
-	hook.State, hook.Reason, hook.FailingSince = string(WebhookStateActive), nil, nil
-	hook.Attempts, hook.DeliveryID, hook.NextAt = 0, nil, w.s.hooks.now()
+	w.afresh(hook)
 	log, err := w.store.Log(w.ctx)
 	if err != nil {
 		return err

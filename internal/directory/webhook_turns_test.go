@@ -198,3 +198,27 @@ func TestWebhookOfSession(t *testing.T) {
 	}
 	h.did(h.UpdateWebhook(t.Context(), by, directory.UpdateWebhookInput{Webhook: id, Description: directory.Some("d"), Enabled: directory.Some(false)}, nothing))
 }
+
+// TestWebhookReaddressedFails: the day of failures after which a webhook is dead is a day at one address.
+func TestWebhookReaddressedFails(t *testing.T) {
+	t.Parallel()
+	h := newHooked(t)
+	h.users("ann")
+	h.settle()
+	id, _ := h.hook(directory.CreateWebhookInput{Filter: &directory.ChangeFilter{Kinds: []directory.ChangeKind{directory.ChangeKindUserUpdated}}})
+	h.receiver.answers(http.StatusInternalServerError)
+	h.mail("1")
+	h.settle()
+	stop := h.deliver(h.Service)
+	h.until(id, "failing", func(w *directory.Webhook) bool { return w.State == directory.WebhookStateFailing && h.unheld(id) })
+	stop()
+	h.clock.ahead.Add(int64(25 * time.Hour))
+	h.update(id, directory.UpdateWebhookInput{URL: directory.Some("https://example.org/other")})
+	h.deliver(h.Service)
+	hook := h.until(id, "tried there", func(w *directory.Webhook) bool {
+		return len(h.receiver.ids("https://example.org/other")) > 0 && h.unheld(id) && w.State != directory.WebhookStateActive
+	})
+	if hook.State != directory.WebhookStateFailing {
+		t.Errorf("after one failure at another address it is %s", hook.State)
+	}
+}
