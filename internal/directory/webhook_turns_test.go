@@ -26,10 +26,11 @@ func TestWebhookRounds(t *testing.T) {
 	h.hook(directory.CreateWebhookInput{Filter: filter})
 	var mu sync.Mutex
 	arrived, rounds, round, over := 0, 0, make(chan struct{}), false
+	told := make(chan struct{})
 	end := func() {
-		if over = true; arrived > 0 {
-			close(round)
-		}
+		over = true
+		close(round)
+		close(told)
 	}
 	h.receiver.answer = func(m directory.WebhookMessage, _ int) directory.WebhookAnswer {
 		mu.Lock()
@@ -63,19 +64,10 @@ func TestWebhookRounds(t *testing.T) {
 	h.mail("0")
 	h.settle()
 	h.deliver(h.Service)
-	for ctx := patience(t); ; {
-		mu.Lock()
-		done := over
-		mu.Unlock()
-		if done {
-			return
-		}
-		h.WakeWebhooks()
-		select {
-		case <-ctx.Done():
-			t.Fatal("waited too long for the rounds to be over")
-		case <-time.After(10 * time.Millisecond):
-		}
+	select {
+	case <-told:
+	case <-patience(t).Done():
+		t.Fatal("waited too long for the rounds to be over")
 	}
 }
 
@@ -182,7 +174,8 @@ func TestWebhookOfSession(t *testing.T) {
 	h.withRole("ada", directory.RoleAdministrator)
 	secret := h.secretOf("ada")
 	ada := h.with(secret)
-	session, err := h.Exchange(t.Context(), directory.DoorEntrust, "r", directory.TypeID("tok", ada.Token.UUID), secret, time.Minute, func(directory.Caller) error { return nil })
+	everybody := func(directory.Caller) error { return nil }
+	session, err := h.Exchange(t.Context(), directory.DoorEntrust, "r", directory.TypeID("tok", ada.Token.UUID), secret, time.Minute, everybody)
 	if err != nil {
 		t.Fatal(err)
 	}
