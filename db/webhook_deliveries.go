@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"time"
 
@@ -63,6 +64,7 @@ var DeliveryID = Column{"d.id", "uuid"}
 type HeldWebhook struct {
 	Webhook
 	Lease string
+	Tried Place // of the change whose delivery DeliveryID is; the zero Place if there is none, or no row of it
 	WebhookOwner
 }
 
@@ -107,11 +109,12 @@ func (s *Store) ClaimWebhooks(ctx context.Context, lease string, at time.Time, m
 					OR EXISTS (SELECT 1 FROM changes c WHERE c.tx >= w.tx AND (c.tx, c.seq) > (w.tx, w.seq) AND `+ChangeSettled.text+`))
 			ORDER BY w.next_at, w.id LIMIT $3::int FOR UPDATE OF w SKIP LOCKED),
 		held AS (UPDATE webhooks w SET lease = $1, lease_until = now() + make_interval(secs => $4::int) FROM due WHERE w.id = due.id RETURNING w.*)
-		SELECT `+webhookFields+", "+webhookOwner+` FROM held w `+ownerJoins+` ORDER BY w.next_at, w.id`,
+		SELECT `+webhookFields+", coalesce(d.tx::text, '0'), coalesce(d.seq, 0), "+webhookOwner+` FROM held w `+ownerJoins+`
+			LEFT JOIN webhook_deliveries d ON d.id = w.delivery_id ORDER BY w.next_at, w.id`,
 		[]any{lease, timeKey(at), most, int64(hold / time.Second)}, func(rows *sql.Rows) error {
 			h := HeldWebhook{Lease: lease}
 			var owner ownerRow
-			err := rows.Scan(append(h.dest(), owner.dest()...)...)
+			err := rows.Scan(slices.Concat(h.dest(), []any{xid{&h.Tried.Tx}, &h.Tried.Seq}, owner.dest())...)
 			h.WebhookOwner = owner.owner()
 			held = append(held, h)
 			return err

@@ -4403,7 +4403,8 @@ type Webhook implements Node {
   position: String!
 
   """
-  Who turned it on. It is told what they may see at that moment; null where they are gone, and the webhook DEAD.
+  Who turned it on, or said where the messages go, whichever came last. It is told what they may see at that moment; null where they are gone,
+  and the webhook DEAD.
   """
   owner: User
 
@@ -4992,7 +4993,7 @@ type Mutation {
 
   """
   Change a webhook, give it a new secret, turn it off and on, or have it told once more what it was told before. Absent leaves alone, null clears. Who
-  turns it on is its owner from then on. Needs CHANGES_VIEW.
+  turns it on, or has the messages go elsewhere, is its owner from then on. Needs CHANGES_VIEW.
   """
   updateWebhook(
     """What to do."""
@@ -6015,7 +6016,7 @@ input UpdateWebhookInput {
   """The id of the webhook."""
   webhook: ID!
 
-  """Where the messages go. It cannot be cleared."""
+  """Where the messages go. Another address makes you its owner. It cannot be cleared."""
   url: String
 
   """What it is for; null: empty."""

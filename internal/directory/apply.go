@@ -292,7 +292,7 @@ func (t *turnsOf) add(c command) {
 		t.groups(in.Group)
 	case *UpdateUserInput:
 		to := &t.Users
-		if in.Username.Set { // by the new name a later command may have the user leave
+		if in.Username.Set || in.ExternalID.Set { // by the new name a later command may have the user leave
 			to = &t.Moved
 		}
 		t.user(to, in.User)

@@ -356,3 +356,22 @@ func TestApplyTogether(t *testing.T) {
 	w.checkCounters()
 	w.checkReplay()
 }
+
+// TestApplyRelinked has many users leave their groups by the externalIds that earlier writes gave them: that is done in one or two tries, however many.
+func TestApplyRelinked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.manyUsers(20)
+	var cs changes
+	for i := range 20 {
+		w.group(fmt.Sprintf("g%d", i), fmt.Sprintf("u%d", i), "", false)
+		id := fmt.Sprintf("x%d", i)
+		cs = append(cs, &directory.ChangeInput{UpdateUser: &directory.UpdateUserInput{User: *numbered(i, i+1)[0], ExternalID: directory.Some(id)}},
+			&directory.ChangeInput{SetUserGroups: &directory.SetUserGroupsInput{User: directory.UserRef{ExternalID: &id}}})
+	}
+	w.did(w.ApplyChanges(t.Context(), directory.System(), directory.ApplyChangesInput{Changes: cs}, results))
+	if n := w.text(`SELECT count(*) FROM members`); n != "0" {
+		t.Errorf("%s members are left", n)
+	}
+	w.checkCounters()
+}

@@ -105,10 +105,13 @@ func (in CreateWebhookInput) run(w *write) error {
 }
 
 // own makes the caller the owner of a webhook. It goes on without the caller, by what Roster itself knows of them: so the roles that it keeps
-// have to be enough, whatever an issuer says of them today.
+// have to be enough, whatever an issuer says of them today. A session leaves nothing behind that outlives it.
 func (w *write) own(hook *db.Webhook) error {
-	if w.by.User == nil {
+	switch t := w.by.Token; {
+	case w.by.User == nil:
 		return invalid("", "A webhook is a user's: it delivers what they may see.")
+	case t != nil && t.root != uuid.Nil && t.root != t.UUID:
+		return forbidden("A webhook would outlive your session: use the token that it stands for.")
 	}
 	u, err := w.findUser(w.ctx, "", UserByUUID(w.by.User.UUID))
 	switch {
@@ -172,8 +175,8 @@ func (w *write) lockWebhook(id string) (*db.Webhook, error) {
 	return &hook, err
 }
 
-// UpdateWebhook changes a webhook: what is set of it, its secret, and the place that it goes on from. One that is turned on is the caller's from then on,
-// and is tried at once. Codes: NOT_FOUND, FORBIDDEN, CONFLICT (its secret cannot be read), RESYNC_REQUIRED.
+// UpdateWebhook changes a webhook: what is set of it, its secret, and the place that it goes on from. One that is turned on, or is given another address, is
+// the caller's from then on; one that is turned on is tried at once. Codes: NOT_FOUND, FORBIDDEN, CONFLICT (its secret cannot be read), RESYNC_REQUIRED.
 func (s *Service) UpdateWebhook(ctx context.Context, by Caller, in UpdateWebhookInput, sel Selection) (*Payload, error) {
 	return s.do(ctx, by, in.DryRun, in, sel)
 }
@@ -262,11 +265,18 @@ func (w *write) address(hook *db.Webhook, in UpdateWebhookInput) error {
 	if !in.URL.Set {
 		return nil
 	}
+	before := hook.URL
 	if hook.URL = deref(in.URL.Value); hook.URL == "" {
 		return invalid("input.url", "It cannot be cleared.")
 	}
 	hook.NextAt = w.s.hooks.now() // what failed there may be taken here
-	return w.s.hooks.validURL(hook.URL)
+	if err := w.s.hooks.validURL(hook.URL); err != nil || hook.URL == before {
+		return err
+	}
+	if hook.State == string(WebhookStateFailing) { // which is the other address's day
+		w.afresh(hook)
+	}
+	return w.own(hook) // or it would go on telling the new address when nobody trusts the caller any more
 }
 
 // refilter sets which changes a webhook is told of.
@@ -289,6 +299,12 @@ func (w *write) rotateWebhook(hook *db.Webhook, sealed []byte, overlap time.Dura
 	hook.Secret = sealed
 }
 
+// afresh has a webhook be as if nothing had ever failed, and be tried at once.
+func (w *write) afresh(hook *db.Webhook) {
+	hook.State, hook.Reason, hook.FailingSince = string(WebhookStateActive), nil, nil
+	hook.Attempts, hook.DeliveryID, hook.NextAt = 0, nil, w.s.hooks.now()
+}
+
 // turnOn has a webhook be tried at once, for the caller.
 func (w *write) turnOn(hook *db.Webhook) error {
 	if err := w.own(hook); err != nil {
@@ -297,8 +313,7 @@ func (w *write) turnOn(hook *db.Webhook) error {
 	if _, err := w.s.hooks.signing(hook); err != nil {
 		return &Error{Code: Conflict, Field: "input.rotateSecret", Message: "Its secret is under a key that this server does not have: give it a new one.", Cause: err}
 	}
-	hook.State, hook.Reason, hook.FailingSince = string(WebhookStateActive), nil, nil
-	hook.Attempts, hook.DeliveryID, hook.NextAt = 0, nil, w.s.hooks.now()
+	w.afresh(hook)
 	log, err := w.store.Log(w.ctx)
 	if err != nil {
 		return err

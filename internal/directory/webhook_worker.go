@@ -258,6 +258,7 @@ func (t *turn) pass(ctx context.Context, latest string, print uint64) error {
 		t.Place = to
 	}
 	t.State, t.FailingSince, t.Attempts, t.DeliveryID = string(WebhookStateActive), nil, 0, nil // there is nothing that could fail
+	t.NextAt = t.now()                                                                          // it has had its turn: others come first
 	return t.move(ctx, nil, false)
 }
 
@@ -273,23 +274,31 @@ func (t *turn) deliver(ctx context.Context, e *ChangeEdge, secrets [][]byte) (bo
 		return false, err
 	}
 	answer := t.sender.Send(context.WithoutCancel(ctx), WebhookMessage{URL: t.URL, ID: e.Node.ID(), At: t.now(), Body: body, Secrets: secrets})
-	d := &db.Delivery{ID: newID(), Type: eventType(e.Node.Kind), Epoch: t.Epoch, Place: e.Node.place(), Attempts: t.Attempts + 1}
-	fresh := t.DeliveryID == nil
-	if !fresh {
-		d.ID = *t.DeliveryID
-	}
+	d, fresh := t.delivery(e)
 	tell(d, answer)
 	if !delivered(answer.Status) {
 		t.DeliveryID = &d.ID
 		t.failed(&t.Webhook, answer)
-		if err := t.move(ctx, d, fresh); err == nil && !t.lost && t.Reason != nil {
-			t.onEvent(typeID(webhookPrefix, t.ID), errDead(*t.Reason))
-		}
-		return false, err
+		return false, t.move(ctx, d, fresh)
 	}
 	t.Place, t.State, t.FailingSince, t.Attempts, t.DeliveryID = d.Place, string(WebhookStateActive), nil, 0, nil
 	err = t.move(ctx, d, fresh)
 	return err == nil && !t.lost, err
+}
+
+// delivery is the delivery of a change, which is a fresh one unless that very change is being tried again: what was tried before may be left out
+// by now, by another filter or the owner's rights, and that it was tried may not have been noted.
+func (t *turn) delivery(e *ChangeEdge) (d *db.Delivery, fresh bool) {
+	d = &db.Delivery{ID: newID(), Type: eventType(e.Node.Kind), Epoch: t.Epoch, Place: e.Node.place()}
+	again := t.DeliveryID != nil && t.Tried == d.Place
+	switch {
+	case again:
+		d.ID = *t.DeliveryID
+	case t.DeliveryID != nil && t.Tried != (db.Place{}):
+		t.Attempts = 0 // they were another change's
+	}
+	d.Attempts = t.Attempts + 1
+	return d, !again
 }
 
 // errDead is why a webhook is dead, for the operator.
@@ -298,11 +307,7 @@ func errDead(why string) error { return fmt.Errorf("it is dead: %s", why) }
 // die ends the webhook where it stands.
 func (t *turn) die(ctx context.Context, why WebhookReason) error {
 	died(&t.Webhook, why)
-	err := t.move(ctx, nil, false)
-	if err == nil && !t.lost {
-		t.onEvent(typeID(webhookPrefix, t.ID), errDead(string(why)))
-	}
-	return err
+	return t.move(ctx, nil, false)
 }
 
 // later leaves the webhook alone for some time.
@@ -311,13 +316,16 @@ func (t *turn) later(ctx context.Context, d time.Duration) error {
 	return t.move(ctx, nil, false)
 }
 
-// move writes down where the webhook stands.
+// move writes down where the webhook stands, and tells the operator if it is dead.
 func (t *turn) move(ctx context.Context, d *db.Delivery, fresh bool) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	at := time.Now()
 	ok, err := t.s.store.MoveWebhook(ctx, t.HeldWebhook, d, fresh, webhookHold)
 	t.lost, t.renewed = t.lost || err == nil && !ok, at
+	if ok && err == nil && t.Reason != nil {
+		t.onEvent(typeID(webhookPrefix, t.ID), errDead(*t.Reason))
+	}
 	return err
 }
 

@@ -102,7 +102,9 @@ func (s *Sender) send(ctx context.Context, m directory.WebhookMessage) directory
 		return directory.WebhookAnswer{Problem: problemOf(err)}
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // the status says it all
+	if res.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself, for which the client keeps no time
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // the status says it all
+	}
 	return directory.WebhookAnswer{Status: res.StatusCode, RetryAfter: retryAfter(res)}
 }
 

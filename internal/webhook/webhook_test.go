@@ -240,3 +240,37 @@ func TestProxiesOfTheEnvironment(t *testing.T) {
 		t.Error("a proxy was asked")
 	}
 }
+
+// TestSwitched: who answers that another protocol is spoken from here on, and then says nothing, holds nobody up: there is no time for what is not HTTP.
+func TestSwitched(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: silence\r\n\r\n")
+		_ = rw.Flush()
+		_, err = rw.ReadByte() // until the other side goes away
+		ended <- err
+	}))
+	defer srv.Close()
+	answer := make(chan directory.WebhookAnswer, 1)
+	go func() { answer <- allowing(t, "127.0.0.0/8").Send(t.Context(), message(srv.URL)) }()
+	select {
+	case a := <-answer:
+		if a.Status != http.StatusSwitchingProtocols {
+			t.Errorf("the answer is %+v", a)
+		}
+		if err := <-ended; err != io.EOF {
+			t.Errorf("the connection is left open: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		srv.CloseClientConnections()
+		t.Error("it waits for ever")
+	}
+}
