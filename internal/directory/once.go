@@ -130,8 +130,8 @@ func repetition(a *db.Answered) (*Payload, error) {
 	return &Payload{Answer: a.Answer, Repeated: true}, nil
 }
 
-// keysBatch bounds how many keys one sweep drops.
-const keysBatch = 1_000
+// keysBatch bounds how many keys one statement of a sweep drops: with each goes an answer, which may be large.
+const keysBatch = 100
 
 // SweepKeys forgets idempotency keys that are older than a day, with what was answered to them: a batch at most. It says how many.
 func (s *Service) SweepKeys(ctx context.Context) (int, error) {
