@@ -25,6 +25,12 @@ type site struct {
 // newSite is a server on the pair. Watching ends with the test.
 func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfig)) *site {
 	t.Helper()
+	return newSiteOf(t, p, p.PrimaryURL(), p.StandbyURL(), tune)
+}
+
+// newSiteOf is a server on those of the pair's, or others.
+func newSiteOf(t testing.TB, p *rostertest.Pair, primary, standby string, tune func(*directory.StandbyConfig)) *site {
+	t.Helper()
 	s := &site{t: t, changed: make(chan string, 64)}
 	open := func(o db.Options, count *atomic.Int64) *db.Store {
 		if count != nil {
@@ -37,11 +43,11 @@ func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfi
 		t.Cleanup(func() { _ = store.Close() })
 		return store
 	}
-	s.store = open(db.Options{URL: p.PrimaryURL()}, &s.primary)
-	s.standbyToo = open(db.Options{URL: p.StandbyURL()}, &s.standby)
+	s.store = open(db.Options{URL: primary}, &s.primary)
+	s.standbyToo = open(db.Options{URL: standby}, &s.standby)
 	c := directory.StandbyConfig{
-		Primary: open(db.Options{URL: p.PrimaryURL(), MaxConns: 1}, nil),
-		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: p.StandbyURL(), MaxConns: 1}, nil)}},
+		Primary: open(db.Options{URL: primary, MaxConns: 1}, nil),
+		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: standby, MaxConns: 1}, nil)}},
 		MaxLag:  time.Hour, Wait: 0, Alone: time.Hour, Every: 2 * time.Millisecond,
 	}
 	if tune != nil {
@@ -52,6 +58,7 @@ func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfi
 	if _, err := s.EnsureAdmin(t.Context(), rostertest.AdminSecret); err != nil {
 		t.Fatal(err)
 	}
+	p.Await("the primary to be seen", func() bool { return s.standbys.Look(t.Context()) })
 	watching, end := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
