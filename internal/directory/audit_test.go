@@ -17,7 +17,7 @@ import (
 // audit is the report on a database, with whatever was violated.
 func audit(t testing.TB, url string) directory.AuditReport {
 	t.Helper()
-	r, err := directory.Audit(t.Context(), url, 5)
+	r, err := directory.Audit(t.Context(), url, false, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
