@@ -174,6 +174,7 @@ var (
 	errNotPrimary = errors.New("it is a standby itself")
 	errNoStandby  = errors.New("it is no standby")
 	errForeign    = errors.New("it is a standby of another database")
+	errElsewhere  = errors.New("it is not known to follow the database since the last failover")
 	errBehind     = errors.New("it is too far behind")
 )
 
@@ -260,6 +261,8 @@ func (b *Standbys) lookAt(ctx context.Context, s *standby) {
 		err = errNoStandby
 	case p.Home != of.Home:
 		err = errForeign
+	case p.Timeline != of.Timeline:
+		err = errElsewhere
 	case !known:
 		err = errBehind
 	}

@@ -18,6 +18,7 @@ type site struct {
 	t                 testing.TB
 	standbys          *directory.Standbys
 	primary, standby  atomic.Int64 // statements of requests
+	looks             atomic.Int64 // at the standby, which answered
 	changed           chan string
 	store, standbyToo *db.Store
 }
@@ -45,9 +46,14 @@ func newSiteOf(t testing.TB, p *rostertest.Pair, primary, standby string, tune f
 	}
 	s.store = open(db.Options{URL: primary}, &s.primary)
 	s.standbyToo = open(db.Options{URL: standby}, &s.standby)
+	looked := func(_ context.Context, done db.Statement) {
+		if done.Err == nil && strings.Contains(done.Text, "pg_is_in_recovery") {
+			s.looks.Add(1)
+		}
+	}
 	c := directory.StandbyConfig{
 		Primary: open(db.Options{URL: primary, MaxConns: 1}, nil),
-		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: standby, MaxConns: 1}, nil)}},
+		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: standby, MaxConns: 1, OnDone: looked}, nil)}},
 		MaxLag:  time.Hour, Wait: 0, Alone: time.Hour, Every: 2 * time.Millisecond,
 	}
 	if tune != nil {
