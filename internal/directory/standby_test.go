@@ -19,6 +19,7 @@ type site struct {
 	standbys          *directory.Standbys
 	primary, standby  atomic.Int64 // statements of requests
 	looks             atomic.Int64 // at the standby, which answered
+	cancelled         atomic.Int64 // of the standby's statements, for what it had to replay
 	changed           chan string
 	store, standbyToo *db.Store
 }
@@ -45,7 +46,11 @@ func newSiteOf(t testing.TB, p *rostertest.Pair, primary, standby string, tune f
 		return store
 	}
 	s.store = open(db.Options{URL: primary}, &s.primary)
-	s.standbyToo = open(db.Options{URL: standby}, &s.standby)
+	s.standbyToo = open(db.Options{URL: standby, OnDone: func(_ context.Context, done db.Statement) {
+		if done.Failure() == "40001" {
+			s.cancelled.Add(1)
+		}
+	}}, &s.standby)
 	looked := func(_ context.Context, done db.Statement) {
 		if done.Err == nil && strings.Contains(done.Text, "pg_is_in_recovery") {
 			s.looks.Add(1)

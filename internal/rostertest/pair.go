@@ -123,6 +123,15 @@ func (p *Pair) Resume() {
 	p.onStandby("SELECT pg_wal_replay_resume()")
 }
 
+// Hasty has the standby wait for no query that stands in the way of what it has to replay.
+func (p *Pair) Hasty() {
+	p.t.Helper()
+	if _, err := p.standby.ExecContext(p.t.Context(), "ALTER SYSTEM SET max_standby_streaming_delay = 0"); err != nil {
+		p.t.Fatal(err)
+	}
+	p.onStandby("SELECT pg_reload_conf()")
+}
+
 // Promote makes the standby a primary.
 func (p *Pair) Promote() {
 	p.t.Helper()
