@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 
 	"roster/internal/rostertest"
 )
@@ -84,6 +88,9 @@ func TestReplicas(t *testing.T) {
 		}
 	}
 	awaits("a read of the replica's", two, castle, none) // whoever is patient sees it once: this server was not told
+	if answer := two.overSocket(t, castle); answer != found {
+		t.Errorf("over a WebSocket: %s", answer)
+	}
 	status, head, answer := one.sent(t, http.MethodPost, "/group", "", `{"name": "moat"}`)
 	moat := head.Get("X-Roster-Consistency")
 	if status/100 != 2 || moat == "" || moat == token {
@@ -124,4 +131,31 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("with the primary stopped /readyz says %d %s", status, answer)
 		}
 	}
+}
+
+// overSocket is an operation over a WebSocket of its own.
+func (r *running) overSocket(t *testing.T, query string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(r.url, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body != nil {
+		_ = res.Body.Close()
+	}
+	defer conn.CloseNow() //nolint:errcheck // it has said what it had to
+	operation := map[string]any{"id": "1", "type": "subscribe", "payload": map[string]string{"query": query}}
+	for _, m := range []any{map[string]any{"type": "connection_init", "payload": map[string]string{"Authorization": "Bearer " + adminToken}}, operation} {
+		if err := wsjson.Write(ctx, conn, m); err != nil {
+			t.Fatal(err)
+		}
+		if m := (map[string]any{}); wsjson.Read(ctx, conn, &m) == nil && m["type"] == "connection_ack" {
+			continue
+		} else if answer, err := json.Marshal(m["payload"]); err == nil {
+			return string(answer)
+		}
+	}
+	return ""
 }
