@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -158,4 +159,32 @@ func (r *running) overSocket(t *testing.T, query string) string {
 		}
 	}
 	return ""
+}
+
+// TestReplicasWhileEnding: a server that is ending, and takes requests still, hears of a revocation elsewhere as it did before.
+func TestReplicasWhileEnding(t *testing.T) {
+	t.Parallel()
+	p := rostertest.NewPair(t)
+	s := settings{"DATABASE_URL": p.PrimaryURL(), "DATABASE_REPLICA_URL": p.StandbyURL(), "ROSTER_ADMIN_TOKEN": adminToken,
+		"ROSTER_REPLICA_MAX_LAG": "1h"}
+	two := start(t, s)
+	s["ROSTER_DRAIN_DELAY"] = (10 * patience).String()
+	one := startProcess(t, s)
+	made := one.send(t, http.MethodPost, "/graphql", adminToken, `{"query": "mutation { createToken(input: {user: {username: \"admin\"}}) { secret token { id } } }"}`)
+	m := regexp.MustCompile(`"secret":"(rst_\w+)","token":{"id":"(tok_\w+)"}`).FindStringSubmatch(made)
+	if m == nil {
+		t.Fatal(made)
+	}
+	one.query(t, m[1], `{ viewer { roles } }`, `"ADMINISTRATOR"`)
+	p.Sync()
+	p.Pause()
+	one.signal(t, syscall.SIGTERM)
+	one.logs(t, "ending: readiness fails, requests are still taken")
+	two.query(t, adminToken, `mutation { revokeToken(input: {token: "`+m[2]+`"}) { consistencyToken } }`, `"consistencyToken":"`)
+	p.Await("the server that is ending to hear of it", func() bool {
+		return strings.Contains(one.send(t, http.MethodPost, "/graphql", m[1], `{"query": "{ groups { totalCount } }"}`), `"UNAUTHENTICATED"`)
+	})
+	p.Resume()
+	one.signal(t, syscall.SIGTERM)
+	<-one.ended
 }
