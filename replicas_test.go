@@ -146,19 +146,20 @@ func (r *running) overSocket(t *testing.T, query string) string {
 	if res.Body != nil {
 		_ = res.Body.Close()
 	}
-	defer conn.CloseNow() //nolint:errcheck // it has said what it had to
-	operation := map[string]any{"id": "1", "type": "subscribe", "payload": map[string]string{"query": query}}
-	for _, m := range []any{map[string]any{"type": "connection_init", "payload": map[string]string{"Authorization": "Bearer " + adminToken}}, operation} {
-		if err := wsjson.Write(ctx, conn, m); err != nil {
+	defer func() { _ = conn.CloseNow() }()
+	var answer struct{ Payload json.RawMessage }
+	for _, message := range []any{
+		map[string]any{"type": "connection_init", "payload": map[string]string{"Authorization": "Bearer " + adminToken}},
+		map[string]any{"id": "1", "type": "subscribe", "payload": map[string]string{"query": query}},
+	} {
+		if err := wsjson.Write(ctx, conn, message); err != nil {
 			t.Fatal(err)
 		}
-		if m := (map[string]any{}); wsjson.Read(ctx, conn, &m) == nil && m["type"] == "connection_ack" {
-			continue
-		} else if answer, err := json.Marshal(m["payload"]); err == nil {
-			return string(answer)
+		if err := wsjson.Read(ctx, conn, &answer); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return ""
+	return string(answer.Payload)
 }
 
 // TestReplicasWhileEnding: a server that is ending, and takes requests still, hears of a revocation elsewhere as it did before.
