@@ -46,7 +46,7 @@ func (c *check) do(ctx context.Context, p *program) (err error) {
 	if current, err := d.store.Current(ctx); err != nil || !current {
 		return errors.New("the schema is older than this program: run `roster migrate`")
 	}
-	r, err := directory.Audit(ctx, d.url, c.most)
+	r, err := directory.Audit(ctx, d.url, p.config.DatabasePooled, c.most)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 
 	"roster/internal/rostertest"
 )
@@ -84,6 +89,9 @@ func TestReplicas(t *testing.T) {
 		}
 	}
 	awaits("a read of the replica's", two, castle, none) // whoever is patient sees it once: this server was not told
+	if answer := two.overSocket(t, castle); answer != found {
+		t.Errorf("over a WebSocket: %s", answer)
+	}
 	status, head, answer := one.sent(t, http.MethodPost, "/group", "", `{"name": "moat"}`)
 	moat := head.Get("X-Roster-Consistency")
 	if status/100 != 2 || moat == "" || moat == token {
@@ -124,4 +132,60 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("with the primary stopped /readyz says %d %s", status, answer)
 		}
 	}
+}
+
+// overSocket is an operation over a WebSocket of its own.
+func (r *running) overSocket(t *testing.T, query string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(r.url, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body != nil {
+		_ = res.Body.Close()
+	}
+	defer func() { _ = conn.CloseNow() }()
+	var answer struct{ Payload json.RawMessage }
+	for _, message := range []any{
+		map[string]any{"type": "connection_init", "payload": map[string]string{"Authorization": "Bearer " + adminToken}},
+		map[string]any{"id": "1", "type": "subscribe", "payload": map[string]string{"query": query}},
+	} {
+		if err := wsjson.Write(ctx, conn, message); err != nil {
+			t.Fatal(err)
+		}
+		if err := wsjson.Read(ctx, conn, &answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return string(answer.Payload)
+}
+
+// TestReplicasWhileEnding: a server that is ending, and takes requests still, hears of a revocation elsewhere as it did before.
+func TestReplicasWhileEnding(t *testing.T) {
+	t.Parallel()
+	p := rostertest.NewPair(t)
+	s := settings{"DATABASE_URL": p.PrimaryURL(), "DATABASE_REPLICA_URL": p.StandbyURL(), "ROSTER_ADMIN_TOKEN": adminToken,
+		"ROSTER_REPLICA_MAX_LAG": "1h"}
+	two := start(t, s)
+	s["ROSTER_DRAIN_DELAY"] = (10 * patience).String()
+	one := startProcess(t, s)
+	made := one.send(t, http.MethodPost, "/graphql", adminToken, `{"query": "mutation { createToken(input: {user: {username: \"admin\"}}) { secret token { id } } }"}`)
+	m := regexp.MustCompile(`"secret":"(rst_\w+)","token":{"id":"(tok_\w+)"}`).FindStringSubmatch(made)
+	if m == nil {
+		t.Fatal(made)
+	}
+	one.query(t, m[1], `{ viewer { roles } }`, `"ADMINISTRATOR"`)
+	p.Sync()
+	p.Pause()
+	one.signal(t, syscall.SIGTERM)
+	one.logs(t, "ending: readiness fails, requests are still taken")
+	two.query(t, adminToken, `mutation { revokeToken(input: {token: "`+m[2]+`"}) { consistencyToken } }`, `"consistencyToken":"`)
+	p.Await("the server that is ending to hear of it", func() bool {
+		return strings.Contains(one.send(t, http.MethodPost, "/graphql", m[1], `{"query": "{ groups { totalCount } }"}`), `"UNAUTHENTICATED"`)
+	})
+	p.Resume()
+	one.signal(t, syscall.SIGTERM)
+	<-one.ended
 }

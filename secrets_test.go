@@ -74,6 +74,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		send("GET", "/group", "", header, plant("header")+" with a space", "Authorization", "Bearer "+adminToken)
 		send("GET", "/groups", "", header, plant("header2")+" with a space")
 	}
+	send("POST", "/group", `{"name": "of that request"}`, "X-Request-Id", plant("request_id"), "Authorization", "Bearer "+adminToken)
 	send("PUT", "/groups/"+planted("group_0")+"/users", "userId="+plant("form")+"&password="+plant("form2"), "Authorization", "Bearer "+adminToken, "Content-Type", "application/x-www-form-urlencoded")
 	secret := send("POST", "/graphql", `{"query": "mutation { createToken(input: {expiration: DAILY}) { secret } }"}`, "Authorization", "Bearer "+adminToken, "Content-Type", "application/json")
 	if _, after, ok := strings.Cut(secret, `"secret":"`); ok {

@@ -155,9 +155,10 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 	if err != nil {
 		return err
 	}
+	s.standbys.Look(ctx)
+	background.Go(func() { s.standbys.Watch(requests) }) // requests are answered after ctx is done
+	background.Go(func() { s.dir.Announce(requests) })   // and write
 	background.Go(func() { s.sweep(sweeping) })
-	background.Go(func() { s.dir.Announce(sweeping) })
-	background.Go(func() { s.standbys.Watch(sweeping) })
 	background.Go(func() { s.keepLog(sweeping) })
 	background.Go(func() { s.dir.DeliverWebhooks(sweeping) })
 

@@ -29,9 +29,9 @@ type Audited struct {
 // has exactly what is in the tables. It reads one snapshot, in which nothing else happens, writes nothing and keeps nobody waiting,
 // readers of the log included. Postgres compares, with files where memory is short; what comes here are the violations, one by one:
 // found hears of each. done hears of every audit when it has ended. from is where the log begins: nothing has been dropped before the
-// zero Place.
-func Audit(ctx context.Context, url string, found func(Audited, Violation), done func(Audited)) (from Place, err error) {
-	pool, err := openPool(poolOptions{URL: url, MaxConns: 1})
+// zero Place. pooled is as in Options.
+func Audit(ctx context.Context, url string, pooled bool, found func(Audited, Violation), done func(Audited)) (from Place, err error) {
+	pool, err := openPool(poolOptions{URL: url, MaxConns: 1, Pooled: pooled})
 	if err != nil {
 		return from, err
 	}

@@ -20,6 +20,18 @@ var logAudits = []audit{
 			` + about("", "id", "", "coalesce(p.name, l.name, '')") + differing + ` FROM log l FULL JOIN present p USING (id) WHERE l.told IS DISTINCT FROM p.now`,
 	},
 	{
+		name: "log-identities", meaning: "the log, from its beginning, gives who is whom at the issuers of tokens",
+		rows: "SELECT count(*) FROM identities",
+		violations: `WITH ended AS (` + ended + `),
+			last AS (SELECT DISTINCT ON (issuer, subject) * FROM (SELECT after->'identity'->>'issuer' AS issuer, after->'identity'->>'subject' AS subject, user_id, tx, seq
+				FROM changes WHERE kind LIKE 'USER\_%' AND after ? 'identity') c ORDER BY issuer, subject, tx DESC, seq DESC),
+			log AS (SELECT l.issuer, l.subject, l.user_id AS id, CASE WHEN e.id IS NULL THEN jsonb_build_object('user', l.user_id) END AS told
+				FROM last l LEFT JOIN ended e ON e.id = l.user_id AND (e.tx, e.seq) > (l.tx, l.seq)),
+			present AS (SELECT issuer, subject, user_id, jsonb_build_object('user', user_id) AS now FROM identities)
+			` + about("", "coalesce(p.user_id, l.id)", "", "subject || ' of ' || issuer") + differing + `
+			FROM log l FULL JOIN present p USING (issuer, subject) WHERE l.told IS DISTINCT FROM p.now`,
+	},
+	{
 		name: "log-groups", meaning: "the log, from its beginning, gives the groups",
 		rows: "SELECT count(*) FROM groups",
 		violations: `WITH log AS (SELECT DISTINCT ON (group_id) group_id AS id, group_name AS name, ` + groupTold + ` AS told FROM changes

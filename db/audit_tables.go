@@ -145,10 +145,11 @@ func schemaAudit(query string) string {
 		expected = append(expected, "('"+strings.ToLower(m[1]+m[2])+"', '"+m[3]+"')")
 	}
 	return "WITH expected (kind, name) AS (VALUES " + strings.Join(expected, ", ") + `), present AS (
-			SELECT 'constraint' AS kind, conname AS name, CASE WHEN convalidated THEN 'at work' ELSE 'not valid' END AS state FROM pg_constraint
-			WHERE connamespace = 'public'::regnamespace AND conparentid = 0
-			UNION ALL SELECT 'index', relname, CASE WHEN indisvalid THEN 'at work' ELSE 'not valid' END FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+			SELECT 'constraint' AS kind, conname AS name, CASE WHEN NOT convalidated THEN 'not valid'
+				WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = n.oid AND t.tgenabled NOT IN ('O', 'A')) THEN 'disabled' ELSE 'at work' END AS state
+			FROM pg_constraint n WHERE connamespace = 'public'::regnamespace AND conparentid = 0
+			UNION ALL SELECT 'index', relname, CASE WHEN indisvalid AND indisready THEN 'at work' ELSE 'not valid' END FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 			WHERE relnamespace = 'public'::regnamespace
-			UNION ALL SELECT 'trigger', tgname, CASE WHEN tgenabled = 'D' THEN 'disabled' ELSE 'at work' END FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+			UNION ALL SELECT 'trigger', tgname, CASE WHEN tgenabled IN ('O', 'A') THEN 'at work' ELSE 'disabled' END FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 			WHERE relnamespace = 'public'::regnamespace) ` + query
 }

@@ -15,6 +15,7 @@ type Position struct {
 	WAL       uint64 // what has been written, or replayed, as a place in the write-ahead log
 	Settled   uint64 // every transaction below this one has ended, and what it wrote is seen
 	Authority int64  // the epoch of the authority table
+	Timeline  int64  // which failovers it comes after; a standby says so late unless its role has pg_read_all_stats
 	Home      string // names the database, of whose standbys it is the same
 	Epoch     string // as Log's; on a standby, Home
 }
@@ -23,16 +24,22 @@ type Position struct {
 //
 // Behind the last record of a page the next one is written after the page's header, of 24 or 40 bytes: there is nothing in a header
 // that a standby could replay, so that the place before it is the same.
+//
+// Places of two timelines say nothing of each other. A standby streams from none that its own does not lead to: so what it receives is
+// of its timeline, which not everybody may see; what its control file says is as old as its last restart point, or the last page written.
 func (s *Store) Position(ctx context.Context) (Position, error) {
 	var p Position
 	var wal int64
 	_, err := s.queryRow(ctx, `SELECT w.standby, w.wal - CASE WHEN w.wal % w.page IN (24, 40) THEN w.wal % w.page ELSE 0 END,
-			pg_snapshot_xmin(pg_current_snapshot())::text, `+epochNow+`, h.home, concat_ws(' ', h.home, CASE WHEN NOT w.standby THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END)
+			pg_snapshot_xmin(pg_current_snapshot())::text, `+epochNow+`, h.home, concat_ws(' ', h.home, w.walfile),
+			coalesce(('x' || w.walfile)::bit(32)::bigint, greatest((SELECT timeline_id FROM pg_control_checkpoint()),
+				(SELECT min_recovery_end_timeline FROM pg_control_recovery()), (SELECT received_tli FROM pg_stat_wal_receiver)))
 		FROM settings s JOIN pg_database d ON d.datname = current_database(), LATERAL (SELECT pg_is_in_recovery() AS standby,
 			(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::bigint AS wal,
+			CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS walfile,
 			current_setting('wal_block_size')::bigint AS page) w,
 			LATERAL (SELECT concat_ws(' ', s.value, s.xmin, d.oid, (SELECT system_identifier FROM pg_control_system())) AS home) h
-		WHERE s.key = 'epoch'`, nil, &p.Standby, &wal, xid{&p.Settled}, &p.Authority, &p.Home, &p.Epoch)
+		WHERE s.key = 'epoch'`, nil, &p.Standby, &wal, xid{&p.Settled}, &p.Authority, &p.Home, &p.Epoch, &p.Timeline)
 	p.WAL = uint64(wal) //nolint:gosec // it counts up from nothing
 	return p, err
 }

@@ -58,7 +58,7 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	}
 	conn.SetReadLimit(maxMessage)
 	secret, _ := auth.Bearer(r) // authenticated has seen to it that it is none, or good
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(auth.OnDatabase(r.Context()))
 	s := &socket{streams: t.streams, conn: conn, exec: exec, header: r.Header, secret: secret, whole: r.Context(), cancel: cancel, active: map[string]*underway{}}
 	s.running.Go(func() { s.watch(ctx) })
 	err = s.serve(ctx)

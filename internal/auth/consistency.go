@@ -12,8 +12,9 @@ const ConsistencyHeader = directory.ConsistencyField
 
 // sighted is the sight of a request, or what is wrong with the tokens that it came with.
 type sighted struct {
-	sight *directory.Sight
-	err   error
+	sight    *directory.Sight
+	err      error
+	database bool // it alone answers
 }
 
 // Consistent reads the tokens of consistency that requests come with, and tells the one of a request's last write in its answer, whichever
@@ -39,10 +40,25 @@ func Sight(ctx context.Context) error {
 	return nil
 }
 
+// OnDatabase is ctx for what the database itself answers, not a standby.
+func OnDatabase(ctx context.Context) context.Context {
+	s, ok := ctx.Value(sightKey).(*sighted)
+	if !ok {
+		return ctx
+	}
+	of := *s
+	of.database = true
+	return context.WithValue(ctx, sightKey, &of)
+}
+
 // through has the caller see what the request asks for.
 func through(ctx context.Context, by directory.Caller) directory.Caller {
-	if s, ok := ctx.Value(sightKey).(*sighted); ok {
-		return by.Through(s.sight)
+	s, ok := ctx.Value(sightKey).(*sighted)
+	if !ok {
+		return by
+	}
+	if by = by.Through(s.sight); s.database {
+		return by.Deciding()
 	}
 	return by
 }

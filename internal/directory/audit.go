@@ -39,10 +39,11 @@ type AuditViolation struct {
 }
 
 // Audit proves a directory in use: that what is kept beside its rows agrees with them, and that the change log from its beginning gives
-// what the tables hold. Of each audit it reports so many violations at most, and counts them all. It only reads, in one snapshot.
-func Audit(ctx context.Context, url string, most int) (AuditReport, error) {
+// what the tables hold. Of each audit it reports so many violations at most, and counts them all. It only reads, in one snapshot. pooled says
+// that the URL is of a pooler in transaction mode.
+func Audit(ctx context.Context, url string, pooled bool, most int) (AuditReport, error) {
 	r := AuditReport{OK: true, Violations: []AuditViolation{}}
-	from, err := db.Audit(ctx, url, func(a db.Audited, v db.Violation) {
+	from, err := db.Audit(ctx, url, pooled, func(a db.Audited, v db.Violation) {
 		r.OK = false
 		if a.Violated <= int64(most) {
 			r.Violations = append(r.Violations, AuditViolation{a.Name, idOr(groupPrefix, v.Group), idOr(userPrefix, v.User), idOr(tokenPrefix, v.Token),

@@ -17,7 +17,7 @@ import (
 // audit is the report on a database, with whatever was violated.
 func audit(t testing.TB, url string) directory.AuditReport {
 	t.Helper()
-	r, err := directory.Audit(t.Context(), url, 5)
+	r, err := directory.Audit(t.Context(), url, false, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,11 +155,19 @@ func TestAuditFinds(t *testing.T) {
 			FOREIGN KEY (group_id) REFERENCES groups (id) NOT VALID`, []string{"schema"}, "constraint members_group_exists: there, and at work, not valid"},
 		{"ConstraintGone", `ALTER TABLE members DROP CONSTRAINT members_group_exists`, []string{"schema"}, "constraint members_group_exists: there, and at work, missing"},
 		{"Trigger", `ALTER TABLE users DISABLE TRIGGER users_inserted`, []string{"schema"}, "trigger users_inserted: there, and at work, disabled"},
+		{"TriggerAside", `ALTER TABLE tokens ENABLE REPLICA TRIGGER tokens_authority_changed`, []string{"schema"},
+			"trigger tokens_authority_changed: there, and at work, disabled"},
+		{"ConstraintAside", `ALTER TABLE identities DISABLE TRIGGER ALL`, []string{"schema"}, "constraint identities_user_exists: there, and at work, disabled"},
 		{"IndexGone", `DROP INDEX members_of_user`, []string{"schema"}, "index members_of_user: there, and at work, missing"},
 		{"Order", `DELETE FROM changes WHERE kind = 'MEMBER_REMOVED'`, []string{"log-order"}, "grp_* usr_* MEMBER_ADDED at *: that it was not there before, that it was"},
 		{"User", `UPDATE users SET email = 'eve@example.com' WHERE username = 'bob'`, []string{"log-users"},
 			`usr_* bob: {"email": ""}, {"email": "eve@example.com"}`},
-		{"UserUntold", `DELETE FROM changes WHERE kind = 'USER_CREATED' AND username = 'cid'`, []string{"log-users"}, "usr_* cid: nothing, {*"},
+		{"Identity", `UPDATE identities SET user_id = (SELECT id FROM users WHERE username = 'bob')`, []string{"log-identities"},
+			`usr_* 7 of https://issuer.example: {"user": "*"}, {"user": "*"}`},
+		{"IdentityUntold", `INSERT INTO identities (issuer, subject, user_id, claims_at) SELECT 'https://issuer.example', 'eve', id, now() FROM users WHERE username = 'ann'`,
+			[]string{"log-identities"}, `usr_* eve of https://issuer.example: nothing, {"user": "*"}`},
+		{"IdentityGone", `DELETE FROM identities`, []string{"log-identities"}, `usr_* 7 of https://issuer.example: {"user": "*"}, nothing`},
+		{"UserUntold", `DELETE FROM changes WHERE kind = 'USER_CREATED' AND username = 'cid'`, []string{"log-users", "log-identities"}, "usr_* cid: nothing, {*"},
 		{"Group", `UPDATE groups SET public = true WHERE name = 'crew'`, []string{"log-groups"}, `grp_* crew: {"public": false}, {"public": true}`},
 		{"GroupGone", aside + `DELETE FROM groups WHERE name = 'empty'; UPDATE totals SET n = n - 1 WHERE noun = 'groups' AND shard = 0`,
 			[]string{"log-groups"}, "grp_* empty: {*}, nothing"},
@@ -180,7 +188,8 @@ func TestAuditFinds(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.users("ann", "bob", "cid")
+			w.users("ann", "bob")
+			w.recognised(claimed("7", "cid", creates))
 			w.group("crew", "ann bob", "ann", false)
 			w.group("empty", "", "", false)
 			crew := directory.GroupByName("crew")

@@ -66,8 +66,9 @@ func (s *Service) Recognise(ctx context.Context, via Door, requestID string, id 
 	if err != nil {
 		return Caller{}, err
 	}
-	if !ok || id.changes(&found) && told == nil { // a standby cannot write down what is new
-		if found.User, err = s.meet(ctx, via, requestID, id); err != nil {
+	met, wrote := !ok || id.changes(&found) && told == nil, uint64(0) // a standby cannot write down what is new
+	if met {
+		if found.User, wrote, err = s.meet(ctx, via, requestID, id); err != nil {
 			return Caller{}, err
 		}
 	}
@@ -79,6 +80,9 @@ func (s *Service) Recognise(ctx context.Context, via Door, requestID string, id 
 	}
 	if told != nil { // for a write, only the primary's word counts
 		by.asOf = db.At(told.Authority, false)
+	}
+	if met { // in the system's name, and it is the user who has to see it
+		s.standbys.note(by, need{tx: wrote})
 	}
 	return by, nil
 }
@@ -101,11 +105,12 @@ func (id Identity) profile(u db.User) db.User {
 	return u
 }
 
-// meet makes, links or updates the user of an identity.
-func (s *Service) meet(ctx context.Context, via Door, requestID string, id Identity) (met db.User, err error) {
+// meet makes, links or updates the user of an identity, and tells in which transaction; 0 if others were faster, or where nobody reads
+// from standbys.
+func (s *Service) meet(ctx context.Context, via Door, requestID string, id Identity) (met db.User, tx uint64, err error) {
 	by := System()
 	by.Via, by.RequestID = via, requestID
-	_, err = s.write(ctx, by, false, Selection{}, func(w *write) error {
+	p, err := s.write(ctx, by, false, Selection{}, func(w *write) error {
 		known, ok, err := w.store.FindIdentity(w.ctx, id.Issuer, id.Subject)
 		switch {
 		case err != nil:
@@ -117,7 +122,10 @@ func (s *Service) meet(ctx context.Context, via Door, requestID string, id Ident
 		}
 		return err
 	})
-	return met, err
+	if err == nil && len(p.changes) > 0 {
+		tx = p.changes[0].Tx
+	}
+	return met, tx, err
 }
 
 // heard writes what a token says of a user that Roster knows.

@@ -134,12 +134,21 @@ func raise(to *atomic.Int64, at instant) {
 
 func (b *Standbys) now() instant { return time.Since(b.begin) }
 
+// Look looks at the primary for the first time, and reports whether it answered: until it has, writes have no token.
+func (b *Standbys) Look(ctx context.Context) bool {
+	if b == nil {
+		return true
+	}
+	b.lookAtPrimary(ctx)
+	return b.primary.Load() != nil
+}
+
 // Watch looks at the primary and the standbys until ctx is done. The primary comes first: nothing is known of a standby without it.
 func (b *Standbys) Watch(ctx context.Context) {
 	if b == nil {
 		return
 	}
-	b.lookAtPrimary(ctx)
+	b.Look(ctx)
 	var all sync.WaitGroup
 	all.Go(func() { b.loop(ctx, b.lookAtPrimary) })
 	for _, s := range b.all {
@@ -165,6 +174,7 @@ var (
 	errNotPrimary = errors.New("it is a standby itself")
 	errNoStandby  = errors.New("it is no standby")
 	errForeign    = errors.New("it is a standby of another database")
+	errElsewhere  = errors.New("it is not known to follow the database since the last failover")
 	errBehind     = errors.New("it is too far behind")
 )
 
@@ -251,6 +261,8 @@ func (b *Standbys) lookAt(ctx context.Context, s *standby) {
 		err = errNoStandby
 	case p.Home != of.Home:
 		err = errForeign
+	case p.Timeline != of.Timeline:
+		err = errElsewhere
 	case !known:
 		err = errBehind
 	}

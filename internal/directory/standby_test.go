@@ -18,12 +18,20 @@ type site struct {
 	t                 testing.TB
 	standbys          *directory.Standbys
 	primary, standby  atomic.Int64 // statements of requests
+	looks             atomic.Int64 // at the standby, which answered
+	cancelled         atomic.Int64 // of the standby's statements, for what it had to replay
 	changed           chan string
 	store, standbyToo *db.Store
 }
 
 // newSite is a server on the pair. Watching ends with the test.
 func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfig)) *site {
+	t.Helper()
+	return newSiteOf(t, p, p.PrimaryURL(), p.StandbyURL(), tune)
+}
+
+// newSiteOf is a server on those of the pair's, or others.
+func newSiteOf(t testing.TB, p *rostertest.Pair, primary, standby string, tune func(*directory.StandbyConfig)) *site {
 	t.Helper()
 	s := &site{t: t, changed: make(chan string, 64)}
 	open := func(o db.Options, count *atomic.Int64) *db.Store {
@@ -37,11 +45,20 @@ func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfi
 		t.Cleanup(func() { _ = store.Close() })
 		return store
 	}
-	s.store = open(db.Options{URL: p.PrimaryURL()}, &s.primary)
-	s.standbyToo = open(db.Options{URL: p.StandbyURL()}, &s.standby)
+	s.store = open(db.Options{URL: primary}, &s.primary)
+	s.standbyToo = open(db.Options{URL: standby, OnDone: func(_ context.Context, done db.Statement) {
+		if done.Failure() == "40001" {
+			s.cancelled.Add(1)
+		}
+	}}, &s.standby)
+	looked := func(_ context.Context, done db.Statement) {
+		if done.Err == nil && strings.Contains(done.Text, "pg_is_in_recovery") {
+			s.looks.Add(1)
+		}
+	}
 	c := directory.StandbyConfig{
-		Primary: open(db.Options{URL: p.PrimaryURL(), MaxConns: 1}, nil),
-		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: p.StandbyURL(), MaxConns: 1}, nil)}},
+		Primary: open(db.Options{URL: primary, MaxConns: 1}, nil),
+		All:     []directory.StandbyPool{{Reads: s.standbyToo, Watch: open(db.Options{URL: standby, MaxConns: 1, OnDone: looked}, nil)}},
 		MaxLag:  time.Hour, Wait: 0, Alone: time.Hour, Every: 2 * time.Millisecond,
 	}
 	if tune != nil {
@@ -52,6 +69,7 @@ func newSite(t testing.TB, p *rostertest.Pair, tune func(*directory.StandbyConfi
 	if _, err := s.EnsureAdmin(t.Context(), rostertest.AdminSecret); err != nil {
 		t.Fatal(err)
 	}
+	p.Await("the primary to be seen", func() bool { return s.standbys.Look(t.Context()) })
 	watching, end := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

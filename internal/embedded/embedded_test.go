@@ -42,6 +42,9 @@ func TestStart(t *testing.T) {
 			t.Errorf("durable, with %s %s", setting, got)
 		}
 	}
+	if got := query(t, p, "SHOW jit"); got != "off" {
+		t.Errorf("jit is %s", got)
+	}
 	if got := query(t, p, "SHOW listen_addresses"); got != "" {
 		t.Errorf("listens on %s", got)
 	}

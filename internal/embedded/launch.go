@@ -160,6 +160,7 @@ func (l *launcher) settings(socketDir string) []string {
 	settings := []string{
 		"listen_addresses=", "port=5432", `unix_socket_directories="` + socketDir + `"`,
 		"max_connections=200", "shared_buffers=256MB", "logging_collector=off",
+		"jit=off", // nothing here takes long enough, and where memory may not be made executable a session ends of it
 	}
 	if !l.config.Durable {
 		settings = append(settings, "shared_buffers=128MB",

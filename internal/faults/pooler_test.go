@@ -117,6 +117,12 @@ func TestPooler(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("roster check through the pooler: %v\n%s", err, out)
 	}
+	left := newBeam(t, pooled)
+	for range 6 { // whichever connection answers; a check has no time limit of its own
+		if limit := left.text("SELECT setting || source FROM pg_settings WHERE name = 'statement_timeout'"); limit != "0default" {
+			t.Errorf("a connection of the pooler's was left with a statement_timeout of %s", limit)
+		}
+	}
 	cmd = command(t, pooled, []string{"DATABASE_POOLED=true"}, "migrate")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "the URL of the database itself") {
 		t.Errorf("roster migrate through the pooler: %v\n%s", err, out)

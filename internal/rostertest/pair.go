@@ -47,6 +47,17 @@ func NewPair(t testing.TB) *Pair {
 	return p
 }
 
+// Another is one more standby of the primary's, from now on.
+func (p *Pair) Another() *embedded.Postgres {
+	p.t.Helper()
+	c := p.follows
+	c.Dir += "-too"
+	return started(p.t)(embedded.Follow(p.t.Context(), c, p.Primary))
+}
+
+// URLOf is the database on a server.
+func URLOf(s *embedded.Postgres) string { return s.URL(database) }
+
 func started(t testing.TB) func(*embedded.Postgres, error) *embedded.Postgres {
 	return func(p *embedded.Postgres, err error) *embedded.Postgres {
 		t.Helper()
@@ -84,11 +95,19 @@ func (p *Pair) Exec(statement string, args ...any) {
 // Sync waits until the standby has all that the primary has written.
 func (p *Pair) Sync() {
 	p.t.Helper()
-	var at string
-	if err := p.primary.QueryRowContext(p.t.Context(), "SELECT pg_current_wal_flush_lsn()").Scan(&at); err != nil {
-		p.t.Fatal(err)
-	}
-	p.Await("the standby to catch up", func() bool { return p.onStandby("SELECT pg_last_wal_replay_lsn() >= '"+at+"'") == "true" })
+	p.sync(p.standby)
+}
+
+// SyncOf is Sync for another standby.
+func (p *Pair) SyncOf(other *embedded.Postgres) {
+	p.t.Helper()
+	p.sync(way(p.t, URLOf(other)))
+}
+
+func (p *Pair) sync(standby *sql.DB) {
+	p.t.Helper()
+	at := p.read(p.primary, "SELECT pg_current_wal_flush_lsn()")
+	p.Await("the standby to catch up", func() bool { return p.read(standby, "SELECT pg_last_wal_replay_lsn() >= '"+at+"'") == "true" })
 }
 
 // Pause has the standby stay as it is, whatever it receives; Resume has it go on.
@@ -104,6 +123,15 @@ func (p *Pair) Resume() {
 	p.onStandby("SELECT pg_wal_replay_resume()")
 }
 
+// Hasty has the standby wait for no query that stands in the way of what it has to replay.
+func (p *Pair) Hasty() {
+	p.t.Helper()
+	if _, err := p.standby.ExecContext(p.t.Context(), "ALTER SYSTEM SET max_standby_streaming_delay = 0"); err != nil {
+		p.t.Fatal(err)
+	}
+	p.onStandby("SELECT pg_reload_conf()")
+}
+
 // Promote makes the standby a primary.
 func (p *Pair) Promote() {
 	p.t.Helper()
@@ -112,8 +140,13 @@ func (p *Pair) Promote() {
 
 func (p *Pair) onStandby(query string) string {
 	p.t.Helper()
+	return p.read(p.standby, query)
+}
+
+func (p *Pair) read(from *sql.DB, query string) string {
+	p.t.Helper()
 	var v sql.NullString
-	if err := p.standby.QueryRowContext(p.t.Context(), query).Scan(&v); err != nil {
+	if err := from.QueryRowContext(p.t.Context(), query).Scan(&v); err != nil {
 		p.t.Fatal(err)
 	}
 	return v.String
