@@ -101,7 +101,7 @@ func (w *world) peopleBelow(g *directory.Group, few int, where string) {
 		"members": "SELECT u.username FROM " + presentMembers + " m JOIN users u ON u.id = m.user_id WHERE m.group_id = $1::uuid",
 		"admins":  "SELECT u.username FROM admins m JOIN users u ON u.id = m.user_id WHERE m.group_id = $1::uuid",
 	} {
-		got := below{}
+		var got below
 		if key == "admins" {
 			got = belowOf(t, g, key, func(a *directory.Admin) string { return usernameOf(t, a) })
 		} else {
