@@ -156,7 +156,8 @@ func (d *database) directory(ctx context.Context, c config.Config, log *slog.Log
 		return nil, err
 	}
 	d.webhooks = webhook.New(allow)
-	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife, Webhooks: d.webhooks, Standbys: d.standbys,
+	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife,
+		RestoreWithin: time.Duration(c.RestoreDays) * 24 * time.Hour, Webhooks: d.webhooks, Standbys: d.standbys,
 		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) },
 		OnWebhook:   func(id string, err error) { log.Warn("webhook", "webhook", id, "cause", err) }}), nil
 }

@@ -232,7 +232,7 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
-// keepLog makes room in the change log ahead of time, and drops what is older than it is kept; idempotency keys as well.
+// keepLog makes room in the change log ahead of time, and drops what is older than it is kept; idempotency keys and deleted groups as well.
 func (s *server) keepLog(ctx context.Context) {
 	tick := time.NewTicker(keepLogEvery)
 	defer tick.Stop()
@@ -246,7 +246,8 @@ func (s *server) keepLog(ctx context.Context) {
 		case dropped > 0:
 			s.log.Info("dropped old changes", "partitions", dropped)
 		}
-		s.forgetKeys(ctx)
+		s.forgetAll(ctx, "idempotency keys", s.dir.SweepKeys)
+		s.forgetAll(ctx, "deleted groups", s.dir.SweepDeleted)
 		select {
 		case <-ctx.Done():
 			return
@@ -255,12 +256,12 @@ func (s *server) keepLog(ctx context.Context) {
 	}
 }
 
-// forgetKeys drops the idempotency keys whose day is over.
-func (s *server) forgetKeys(ctx context.Context) {
+// forgetAll sweeps until nothing is left that is too old.
+func (s *server) forgetAll(ctx context.Context, what string, sweep func(context.Context) (int, error)) {
 	for {
-		n, err := s.dir.SweepKeys(ctx)
+		n, err := sweep(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.log.Error("old idempotency keys were not dropped", "cause", err)
+			s.log.Error("what is too old was not dropped", "what", what, "cause", err)
 		}
 		if err != nil || n == 0 {
 			return

@@ -66,6 +66,28 @@ var logAudits = []audit{
 	},
 }
 
+// What is kept of deleted groups is what the log says they were when they went.
+var deletedAudits = []audit{
+	{
+		name: "deleted-groups", meaning: "groups that can be restored are as the log says they were when they were deleted",
+		rows: "SELECT count(*) FROM deleted_groups",
+		violations: `WITH log AS (SELECT DISTINCT ON (group_id) group_id AS id, CASE WHEN kind = 'GROUP_DELETED' THEN before END AS told FROM changes
+				WHERE kind LIKE 'GROUP\_%' AND ` + wholeGroup + ` ORDER BY group_id, tx DESC, seq DESC),
+			present AS (SELECT id, name, ` + groupNow + ` AS now FROM deleted_groups)
+			` + about("p.id", "", "", "p.name") + differing + ` FROM present p LEFT JOIN log l USING (id) WHERE l.told IS DISTINCT FROM p.now`,
+	},
+	{
+		name: "deleted-members", meaning: "so are their members",
+		rows:       "SELECT count(*) FROM deleted_members",
+		violations: deletedPeopleAudit("MEMBER", "deleted_members", `jsonb_build_object('expiresAt', (after->>'expiresAt')::timestamptz)`, `jsonb_build_object('expiresAt', expires_at)`),
+	},
+	{
+		name: "deleted-admins", meaning: "and their admins",
+		rows:       "SELECT count(*) FROM deleted_admins",
+		violations: deletedPeopleAudit("ADMIN", "deleted_admins", `'{}'::jsonb`, `'{}'::jsonb`),
+	},
+}
+
 // ended are the groups and users that are told to be gone, with the place where it is told last.
 const ended = `SELECT DISTINCT ON (kind, coalesce(group_id, user_id)) coalesce(group_id, user_id) AS id, tx, seq FROM changes
 	WHERE kind IN ('GROUP_DELETED', 'USER_DELETED') ORDER BY kind, coalesce(group_id, user_id), tx DESC, seq DESC`
@@ -103,6 +125,19 @@ func peopleAudit(kind, table, told, now string) string {
 			FROM last l LEFT JOIN ended e ON e.id = l.group_id AND (e.tx, e.seq) > (l.tx, l.seq)),
 		present AS (SELECT group_id, user_id, username_key, ` + now + ` AS now FROM ` + table + `)
 		` + about("group_id", "user_id", "", "coalesce(p.username_key, l.username, '')") + differing + `
+		FROM log l FULL JOIN present p USING (group_id, user_id) WHERE l.told IS DISTINCT FROM p.now`
+}
+
+// deletedPeopleAudit compares what is kept of the people of deleted groups with what the log told of them between the group's last
+// beginning and its end.
+func deletedPeopleAudit(kind, table, told, now string) string {
+	return `WITH born AS (SELECT DISTINCT ON (group_id) group_id, tx, seq FROM changes WHERE kind IN ('GROUP_CREATED', 'GROUP_RESTORED')
+			ORDER BY group_id, tx DESC, seq DESC),
+		log AS (SELECT DISTINCT ON (c.group_id, c.user_id) c.group_id, c.user_id, c.user_id AS id, c.username, CASE WHEN after IS NOT NULL THEN ` + told + ` END AS told
+			FROM changes c JOIN deleted_groups d ON d.id = c.group_id LEFT JOIN born b ON b.group_id = c.group_id
+			WHERE kind LIKE '` + kind + `\_%' AND (b.group_id IS NULL OR (c.tx, c.seq) > (b.tx, b.seq)) ORDER BY c.group_id, c.user_id, c.tx DESC, c.seq DESC),
+		present AS (SELECT group_id, user_id, ` + now + ` AS now FROM ` + table + `)
+		` + about("group_id", "user_id", "", "coalesce(l.username, '')") + differing + `
 		FROM log l FULL JOIN present p USING (group_id, user_id) WHERE l.told IS DISTINCT FROM p.now`
 }
 

@@ -3,6 +3,7 @@ package db
 import (
 	_ "embed" // the picture of the schema
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -31,23 +32,26 @@ var audits = append([]audit{
 		name: "last-admins", meaning: "no group has lost its last admin but to a write that replaced all its admins",
 		rows: "SELECT count(*) FROM groups",
 		// A group may be born without admins, and a list of none may replace them. What takes them one by one may not take the last, nor may
-		// the end of a user. One that was never told to have an admin need have none.
-		violations: `WITH last AS (SELECT DISTINCT ON (group_id) group_id, user_id, tx, at, after IS NOT NULL AS added FROM changes
+		// the end of a user. One that was never told to have an admin need have none, nor one that was restored when none of its admins was there.
+		violations: `WITH last AS (SELECT DISTINCT ON (group_id) group_id, user_id, tx, seq, at, after IS NOT NULL AS added FROM changes
 				WHERE kind IN ('ADMIN_ADDED', 'ADMIN_REMOVED') ORDER BY group_id, tx DESC, seq DESC)
 			` + about("g.id", "l.user_id", "", "g.name") + `'an admin', CASE WHEN l.added THEN 'none, and no change says so' ELSE 'none: the last was deleted' END, false
 			FROM groups g JOIN last l ON l.group_id = g.id
 			WHERE NOT EXISTS (SELECT FROM admins a WHERE a.group_id = g.id)
+				AND NOT EXISTS (SELECT FROM changes r WHERE r.kind = 'GROUP_RESTORED' AND r.group_id = g.id AND (r.tx, r.seq) > (l.tx, l.seq))
 				AND (l.added OR EXISTS (SELECT FROM changes c WHERE c.tx = l.tx AND c.at = l.at AND c.kind = 'USER_DELETED' AND c.user_id = l.user_id))`,
 	},
 	{
 		name: "orphans", meaning: "whatever belongs to a group, a user or a token belongs to one that there is",
 		rows: `SELECT (SELECT count(*) FROM members) + (SELECT count(*) FROM admins) + (SELECT count(*) FROM tokens) + (SELECT count(*) FROM identities)
-			+ (SELECT count(*) FROM actions) + (SELECT count(*) FROM worker_models)`,
+			+ (SELECT count(*) FROM actions) + (SELECT count(*) FROM worker_models) + (SELECT count(*) FROM deleted_members) + (SELECT count(*) FROM deleted_admins)
+			+ (SELECT count(*) FROM deleted_actions) + (SELECT count(*) FROM deleted_worker_models)`,
 		violations: orphanAudit(),
 	},
 	{
 		name: "names", meaning: "names that are compared are the folded names that are shown",
-		rows:       `SELECT (SELECT count(*) FROM groups) + (SELECT count(*) FROM users) + (SELECT count(*) FROM members) + (SELECT count(*) FROM admins)`,
+		rows: `SELECT (SELECT count(*) FROM groups) + (SELECT count(*) FROM users) + (SELECT count(*) FROM members) + (SELECT count(*) FROM admins)
+			+ (SELECT count(*) FROM deleted_groups)`,
 		violations: nameAudit(),
 	},
 	{
@@ -61,7 +65,7 @@ var audits = append([]audit{
 		violations: schemaAudit(about("", "", "", "e.kind || ' ' || e.name") + "'there, and at work', coalesce(p.state, 'missing'), false" +
 			" FROM expected e LEFT JOIN present p USING (kind, name) WHERE p.state IS DISTINCT FROM 'at work'"),
 	},
-}, logAudits...)
+}, slices.Concat(logAudits, deletedAudits)...)
 
 // countAudit compares a kept count with the rows that it counts.
 func countAudit(column, table string) string {
@@ -83,6 +87,10 @@ func orphanAudit() string {
 		{"identities", "user_id", "users", "", "x.user_id", ""},
 		{"actions", "group_id", "groups", "x.group_id", "", ""},
 		{"worker_models", "group_id", "groups", "x.group_id", "", ""},
+		{"deleted_members", "group_id", "deleted_groups", "x.group_id", "x.user_id", ""},
+		{"deleted_admins", "group_id", "deleted_groups", "x.group_id", "x.user_id", ""},
+		{"deleted_actions", "group_id", "deleted_groups", "x.group_id", "", ""},
+		{"deleted_worker_models", "group_id", "deleted_groups", "x.group_id", "", ""},
 	} {
 		parts = append(parts, about(o.group, o.user, o.token, "'"+o.table+"."+o.column+"'")+"'a row of "+o.of+"', 'none', false FROM "+o.table+
 			" x WHERE x."+o.column+" IS NOT NULL AND NOT EXISTS (SELECT FROM "+o.of+" o WHERE o.id = x."+o.column+")")
@@ -95,7 +103,7 @@ func nameAudit() string {
 	folded := func(table, column string) string {
 		group, user, token := "", "", ""
 		switch table {
-		case "groups":
+		case "groups", "deleted_groups":
 			group = "x.id"
 		case "users":
 			user = "x.id"
@@ -108,7 +116,7 @@ func nameAudit() string {
 	parts := []string{
 		folded("groups", "name"), folded("groups", "description"), folded("groups", "external_id"),
 		folded("users", "username"), folded("users", "email"), folded("users", "full_name"), folded("users", "external_id"),
-		folded("tokens", "description"),
+		folded("tokens", "description"), folded("deleted_groups", "name"),
 	}
 	for _, table := range []string{"members", "admins"} {
 		parts = append(parts, about("x.group_id", "x.user_id", "", "'"+table+".username_key'")+"u.username_key, x.username_key, false FROM "+table+

@@ -173,8 +173,13 @@ const turnOfGroup = "(get_byte(uuid_send(g.id), 14) << 8 | get_byte(uuid_send(g.
 
 // TakeTurn takes the turn of the one group for which a condition holds, and names the group; the nil UUID if there is none.
 func (s *Store) TakeTurn(ctx context.Context, is Cond) (uuid.UUID, error) {
+	return s.takeTurn(ctx, "groups g WHERE ", is, "")
+}
+
+// takeTurn takes the turn of the row of g that a text, a condition and another text are.
+func (s *Store) takeTurn(ctx context.Context, from string, is Cond, rest string) (uuid.UUID, error) {
 	where, id, ok := And(s.still(), is), uuid.Nil, false
-	err := s.rows(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+")::text FROM groups g WHERE "+where.text),
+	err := s.rows(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+")::text FROM "+from+where.text+rest),
 		where.args, func(values []driver.Value) error {
 			ok = true
 			return assign(&id, values[0])
@@ -310,8 +315,12 @@ func waysToGroups(refs []GroupRef) []way {
 
 // FindGroups finds the groups that references name, in one statement: for each reference the id, or the nil UUID.
 func (s *Store) FindGroups(ctx context.Context, refs []GroupRef) ([]uuid.UUID, error) {
-	found := make([]uuid.UUID, len(refs))
-	text, args := findBy(waysToGroups(refs), "groups", "id")
+	return s.groupsFound(ctx, waysToGroups(refs), "groups")
+}
+
+func (s *Store) groupsFound(ctx context.Context, ws []way, table string) ([]uuid.UUID, error) {
+	found := make([]uuid.UUID, ws[0].n)
+	text, args := findBy(ws, table, "id")
 	if text == "" {
 		return found, nil
 	}

@@ -10,10 +10,11 @@ import (
 
 // TurnsOf names what many writes in one are on.
 type TurnsOf struct {
-	Groups []GroupRef
-	Users  []UserRef
-	Moved  []UserRef   // users who may leave the groups that they are in
-	Things []uuid.UUID // tokens, actions and worker models, for the groups that they are of
+	Groups  []GroupRef
+	Deleted []GroupRef // groups that are to be restored
+	Users   []UserRef
+	Moved   []UserRef   // users who may leave the groups that they are in
+	Things  []uuid.UUID // tokens, actions and worker models, for the groups that they are of
 }
 
 // TurnsOf finds the groups and users whose turns writes have to take. What is not there is left out.
@@ -22,7 +23,11 @@ func (s *Store) TurnsOf(ctx context.Context, of TurnsOf) ([]uuid.UUID, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids = slices.DeleteFunc(ids, func(id uuid.UUID) bool { return id == uuid.Nil })
+	gone, err := s.FindDeletedGroups(ctx, of.Deleted)
+	if err != nil {
+		return nil, err
+	}
+	ids = slices.DeleteFunc(append(ids, gone...), func(id uuid.UUID) bool { return id == uuid.Nil })
 	us, err := s.FindUsers(ctx, slices.Concat(of.Moved, of.Users))
 	if err != nil {
 		return nil, err

@@ -37,8 +37,8 @@ const (
 // introspected says about how many entries a list of the schema has.
 var introspected = map[string]int64{"types": 150, "fields": 8, "args": 2, "inputFields": 6, "enumValues": 8, "interfaces": 1, "possibleTypes": 12, "directives": 8}
 
-// finds are the mutations that tell of others than their input names: of whoever goes.
-var finds = map[string]bool{"setMembers": true, "setUserGroups": true, "deleteUser": true, "applyChanges": true}
+// finds are the mutations that tell of others than their input names: of whoever goes, or comes back.
+var finds = map[string]bool{"setMembers": true, "setUserGroups": true, "deleteUser": true, "restoreGroup": true, "applyChanges": true}
 
 // measure walks the selections of an operation once: it adds up what they cost and refuses what is misshapen. Fragments are walked
 // wherever they are spread, which Limits.Fields bounds.

@@ -57,6 +57,7 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	RemoveAdminsPayload() RemoveAdminsPayloadResolver
 	RemoveMembersPayload() RemoveMembersPayloadResolver
+	RestoreGroupPayload() RestoreGroupPayloadResolver
 	RevokeTokenPayload() RevokeTokenPayloadResolver
 	RotateTokenPayload() RotateTokenPayloadResolver
 	SetMembersPayload() SetMembersPayloadResolver
@@ -369,6 +370,7 @@ type ComplexityRoot struct {
 		PutWorkerModel    func(childComplexity int, input directory.PutWorkerModelInput) int
 		RemoveAdmins      func(childComplexity int, input directory.RemoveAdminsInput) int
 		RemoveMembers     func(childComplexity int, input directory.RemoveMembersInput) int
+		RestoreGroup      func(childComplexity int, input RestoreGroupInput) int
 		RevokeToken       func(childComplexity int, input directory.RevokeTokenInput) int
 		RotateToken       func(childComplexity int, input directory.RotateTokenInput) int
 		SetMembers        func(childComplexity int, input directory.SetMembersInput) int
@@ -447,6 +449,13 @@ type ComplexityRoot struct {
 		Name  func(childComplexity int) int
 		Type  func(childComplexity int) int
 		Value func(childComplexity int) int
+	}
+
+	RestoreGroupPayload struct {
+		Changes          func(childComplexity int) int
+		ConsistencyToken func(childComplexity int) int
+		DryRun           func(childComplexity int) int
+		Group            func(childComplexity int) int
 	}
 
 	RevokeTokenPayload struct {
@@ -774,6 +783,7 @@ type MutationResolver interface {
 	CreateGroup(ctx context.Context, input directory.CreateGroupInput) (*directory.Payload, error)
 	UpdateGroup(ctx context.Context, input UpdateGroupInput) (*directory.Payload, error)
 	DeleteGroup(ctx context.Context, input directory.DeleteGroupInput) (*directory.Payload, error)
+	RestoreGroup(ctx context.Context, input RestoreGroupInput) (*directory.Payload, error)
 	AddMembers(ctx context.Context, input directory.AddMembersInput) (*directory.Payload, error)
 	RemoveMembers(ctx context.Context, input directory.RemoveMembersInput) (*directory.Payload, error)
 	SetMembers(ctx context.Context, input directory.SetMembersInput) (*directory.Payload, error)
@@ -830,6 +840,10 @@ type RemoveAdminsPayloadResolver interface {
 type RemoveMembersPayloadResolver interface {
 	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
 	Outcomes(ctx context.Context, obj *directory.Payload) ([]*directory.MemberOutcome, error)
+	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
+}
+type RestoreGroupPayloadResolver interface {
+	Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error)
 	Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error)
 }
 type RevokeTokenPayloadResolver interface {
@@ -2207,6 +2221,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveMembers(childComplexity, args["input"].(directory.RemoveMembersInput)), true
+	case "Mutation.restoreGroup":
+		if e.ComplexityRoot.Mutation.RestoreGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_restoreGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RestoreGroup(childComplexity, args["input"].(RestoreGroupInput)), true
 	case "Mutation.revokeToken":
 		if e.ComplexityRoot.Mutation.RevokeToken == nil {
 			break
@@ -2645,6 +2670,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Requirement.Value(childComplexity), true
+
+	case "RestoreGroupPayload.changes":
+		if e.ComplexityRoot.RestoreGroupPayload.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreGroupPayload.Changes(childComplexity), true
+	case "RestoreGroupPayload.consistencyToken":
+		if e.ComplexityRoot.RestoreGroupPayload.ConsistencyToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreGroupPayload.ConsistencyToken(childComplexity), true
+	case "RestoreGroupPayload.dryRun":
+		if e.ComplexityRoot.RestoreGroupPayload.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreGroupPayload.DryRun(childComplexity), true
+	case "RestoreGroupPayload.group":
+		if e.ComplexityRoot.RestoreGroupPayload.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RestoreGroupPayload.Group(childComplexity), true
 
 	case "RevokeTokenPayload.changes":
 		if e.ComplexityRoot.RevokeTokenPayload.Changes == nil {
@@ -3567,6 +3617,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RemoveAdminsInput", ec.unmarshalInputRemoveAdminsInput),
 			graphql.NewInputUnmarshaler("RemoveMembersInput", ec.unmarshalInputRemoveMembersInput),
 			graphql.NewInputUnmarshaler("RequirementInput", ec.unmarshalInputRequirementInput),
+			graphql.NewInputUnmarshaler("RestoreGroupInput", ec.unmarshalInputRestoreGroupInput),
 			graphql.NewInputUnmarshaler("RevokeTokenInput", ec.unmarshalInputRevokeTokenInput),
 			graphql.NewInputUnmarshaler("RotateTokenInput", ec.unmarshalInputRotateTokenInput),
 			graphql.NewInputUnmarshaler("SetMembersInput", ec.unmarshalInputSetMembersInput),
@@ -4830,13 +4881,25 @@ type Mutation {
   ): UpdateGroupPayload!
 
   """
-  Delete a group, and with it its memberships, tokens, actions and worker models. For admins of the group and
-  GROUPS_REMOVE.
+  Delete a group, and with it its memberships, tokens, actions and worker models. It is gone at once, everywhere; for
+  some time ` + "`" + `restoreGroup` + "`" + ` can bring it back. For admins of the group and GROUPS_REMOVE.
   """
   deleteGroup(
     """What to do."""
     input: DeleteGroupInput!
   ): DeleteGroupPayload!
+
+  """
+  Bring a deleted group back, within the time that the server keeps it (30 days, unless set otherwise): with its id and
+  number, its members, admins, actions and worker models. Users who are deleted and memberships whose time is over do not
+  come back, nor do its tokens: make new ones. For the admins that it had and GROUPS_REMOVE; to callers who could not
+  see the group it is NOT_FOUND, as it is when its time is over. If its name, handle or external id has gone to another group:
+  CONFLICT. If it had admins and all of them are deleted: LAST_ADMIN, but for holders of MEMBERS_EDIT.
+  """
+  restoreGroup(
+    """What to do."""
+    input: RestoreGroupInput!
+  ): RestoreGroupPayload!
 
   """Add up to 10,000 users to a group. For admins of the group and MEMBERS_EDIT."""
   addMembers(
@@ -5197,6 +5260,45 @@ type DeleteGroupPayload {
   deletedId: ID
 
   """The changes that were written, or on a dry run would be; empty where nothing changed."""
+  changes: [Change!]!
+
+  """Whether this was a dry run."""
+  dryRun: Boolean!
+
+  """
+  Names the write: a read that comes with it in the header ` + "`" + `X-Roster-Consistency` + "`" + ` shows what was written, whichever server
+  answers. null on a dry run, and where every read shows everything since there are no standbys.
+  """
+  consistencyToken: String
+}
+
+"""The group to restore."""
+input RestoreGroupInput {
+  """The group as it was deleted. A name, a handle or an external id is that of the last group deleted that had it."""
+  group: GroupRef!
+
+  """The name to come back under; absent: the one that it had."""
+  name: String
+
+  """The handle to come back under; absent: the one that it had."""
+  handle: String
+
+  """The external id to come back under; absent: the one that it had; null: none."""
+  externalId: String
+
+  """Do everything, report it, then roll it back."""
+  dryRun: Boolean = false
+}
+
+"""What restoreGroup did."""
+type RestoreGroupPayload {
+  """The group, in a new version."""
+  group: Group
+
+  """
+  The changes that were written, or on a dry run would be: GROUP_RESTORED, then MEMBER_ADDED, ADMIN_ADDED and, for actions and
+  worker models, GROUP_UPDATED for whoever and whatever came back.
+  """
   changes: [Change!]!
 
   """Whether this was a dry run."""
@@ -6148,6 +6250,9 @@ input ChangeInput @oneOf {
   """Delete a group."""
   deleteGroup: DeleteGroupInput
 
+  """Bring a deleted group back, be it one that an earlier write of these deleted."""
+  restoreGroup: RestoreGroupInput
+
   """Make users members."""
   addMembers: AddMembersInput
 
@@ -6747,8 +6852,11 @@ enum ChangeKind {
   """A group was changed, or an action or a worker model was; a BUILTIN or PLUGIN action has no group."""
   GROUP_UPDATED
 
-  """A group was deleted."""
+  """A group was deleted, and everything in it."""
   GROUP_DELETED
+
+  """A deleted group was brought back. Who and what came back with it is told after it, each by a change of its own."""
+  GROUP_RESTORED
 
   """A user became a member."""
   MEMBER_ADDED
@@ -7563,6 +7671,20 @@ func (ec *executionContext) childFields_Requirement(ctx context.Context, field g
 		return ec.fieldContext_Requirement_value(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Requirement", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "group":
+		return ec.fieldContext_RestoreGroupPayload_group(ctx, field)
+	case "changes":
+		return ec.fieldContext_RestoreGroupPayload_changes(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_RestoreGroupPayload_dryRun(ctx, field)
+	case "consistencyToken":
+		return ec.fieldContext_RestoreGroupPayload_consistencyToken(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreGroupPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RevokeTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8589,6 +8711,20 @@ func (ec *executionContext) field_Mutation_removeMembers_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (directory.RemoveMembersInput, error) {
 			return ec.unmarshalNRemoveMembersInput2rosterᚋinternalᚋdirectoryᚐRemoveMembersInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_restoreGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RestoreGroupInput, error) {
+			return ec.unmarshalNRestoreGroupInput2rosterᚋgraphᚐRestoreGroupInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -14192,6 +14328,50 @@ func (ec *executionContext) fieldContext_Mutation_deleteGroup(ctx context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_restoreGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_restoreGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RestoreGroup(ctx, fc.Args["input"].(RestoreGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+			return ec.marshalNRestoreGroupPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_restoreGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RestoreGroupPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_restoreGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_addMembers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16620,6 +16800,116 @@ func (ec *executionContext) _Requirement_value(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Requirement_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Requirement", field, false, false, "String")
+}
+
+func (ec *executionContext) _RestoreGroupPayload_group(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreGroupPayload_group(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.RestoreGroupPayload().Group(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Group) graphql.Marshaler {
+			return ec.marshalOGroup2ᚖrosterᚋinternalᚋdirectoryᚐGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreGroupPayload_group(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestoreGroupPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RestoreGroupPayload_changes(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreGroupPayload_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.RestoreGroupPayload().Changes(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*directory.Change) graphql.Marshaler {
+			return ec.marshalNChange2ᚕᚖrosterᚋinternalᚋdirectoryᚐChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreGroupPayload_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestoreGroupPayload",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Change(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RestoreGroupPayload_dryRun(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreGroupPayload_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DryRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreGroupPayload_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RestoreGroupPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _RestoreGroupPayload_consistencyToken(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreGroupPayload_consistencyToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsistencyToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreGroupPayload_consistencyToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RestoreGroupPayload", field, false, false, "String")
 }
 
 func (ec *executionContext) _RevokeTokenPayload_token(ctx context.Context, field graphql.CollectedField, obj *directory.Payload) (ret graphql.Marshaler) {
@@ -21764,7 +22054,7 @@ func (ec *executionContext) unmarshalInputChangeInput(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"createGroup", "updateGroup", "deleteGroup", "addMembers", "removeMembers", "setMembers", "setUserGroups", "addAdmins", "removeAdmins", "transferAdmin", "revokeToken", "createUser", "updateUser", "deleteUser", "putAction", "deleteAction", "putWorkerModel", "deleteWorkerModel"}
+	fieldsInOrder := [...]string{"createGroup", "updateGroup", "deleteGroup", "restoreGroup", "addMembers", "removeMembers", "setMembers", "setUserGroups", "addAdmins", "removeAdmins", "transferAdmin", "revokeToken", "createUser", "updateUser", "deleteUser", "putAction", "deleteAction", "putWorkerModel", "deleteWorkerModel"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -21792,6 +22082,13 @@ func (ec *executionContext) unmarshalInputChangeInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.DeleteGroup = data
+		case "restoreGroup":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("restoreGroup"))
+			data, err := ec.unmarshalORestoreGroupInput2ᚖrosterᚋgraphᚐRestoreGroupInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RestoreGroup = data
 		case "addMembers":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addMembers"))
 			data, err := ec.unmarshalOAddMembersInput2ᚖrosterᚋinternalᚋdirectoryᚐAddMembersInput(ctx, v)
@@ -23731,6 +24028,80 @@ func (ec *executionContext) unmarshalInputRequirementInput(ctx context.Context, 
 func UnmarshalRequirementInput(ctx context.Context, raw any) (directory.RequirementInput, error) {
 	var out directory.RequirementInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequirementInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRestoreGroupInput(ctx context.Context, obj any) (RestoreGroupInput, error) {
+	var it RestoreGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"group", "name", "handle", "externalId", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "group":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("group"))
+			data, err := ec.unmarshalNGroupRef2rosterᚋinternalᚋdirectoryᚐGroupRef(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Group = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "handle":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("handle"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Handle = data
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = graphql.OmittableOf(data)
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalOBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRestoreGroupInput unmarshals raw into the RestoreGroupInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRestoreGroupInput(ctx context.Context, raw any) (RestoreGroupInput, error) {
+	var out RestoreGroupInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RestoreGroupInput", raw, &out)
 	return out, err
 }
 
@@ -26964,6 +27335,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "restoreGroup":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_restoreGroup(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "addMembers":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_addMembers(ctx, field)
@@ -27611,6 +27989,56 @@ func (ec *executionContext) _Requirement(ctx context.Context, sel ast.SelectionS
 			out.Values[i] = ec._Requirement_value(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var restoreGroupPayloadImplementors = []string{"RestoreGroupPayload"}
+
+func (ec *executionContext) _RestoreGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *directory.Payload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, restoreGroupPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RestoreGroupPayload")
+		case "group":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._RestoreGroupPayload_group(ctx, field, obj)
+				})
+		case "changes":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._RestoreGroupPayload_changes(ctx, field, obj)
+				})
+		case "dryRun":
+			out.Values[i] = ec._RestoreGroupPayload_dryRun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consistencyToken":
+			out.Values[i] = ec._RestoreGroupPayload_consistencyToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -29785,6 +30213,7 @@ var (
 		"GROUP_CREATED":   directory.ChangeKindGroupCreated,
 		"GROUP_UPDATED":   directory.ChangeKindGroupUpdated,
 		"GROUP_DELETED":   directory.ChangeKindGroupDeleted,
+		"GROUP_RESTORED":  directory.ChangeKindGroupRestored,
 		"MEMBER_ADDED":    directory.ChangeKindMemberAdded,
 		"MEMBER_REMOVED":  directory.ChangeKindMemberRemoved,
 		"MEMBER_EXPIRED":  directory.ChangeKindMemberExpired,
@@ -29804,6 +30233,7 @@ var (
 		directory.ChangeKindGroupCreated:   "GROUP_CREATED",
 		directory.ChangeKindGroupUpdated:   "GROUP_UPDATED",
 		directory.ChangeKindGroupDeleted:   "GROUP_DELETED",
+		directory.ChangeKindGroupRestored:  "GROUP_RESTORED",
 		directory.ChangeKindMemberAdded:    "MEMBER_ADDED",
 		directory.ChangeKindMemberRemoved:  "MEMBER_REMOVED",
 		directory.ChangeKindMemberExpired:  "MEMBER_EXPIRED",
@@ -30726,6 +31156,19 @@ func (ec *executionContext) marshalNRequirement2ᚖrosterᚋinternalᚋdirectory
 func (ec *executionContext) unmarshalNRequirementInput2ᚖrosterᚋinternalᚋdirectoryᚐRequirementInput(ctx context.Context, v any) (*directory.RequirementInput, error) {
 	res, err := ec.unmarshalInputRequirementInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRestoreGroupInput2rosterᚋgraphᚐRestoreGroupInput(ctx context.Context, v any) (RestoreGroupInput, error) {
+	res, err := ec.unmarshalInputRestoreGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRestoreGroupPayload2ᚖrosterᚋinternalᚋdirectoryᚐPayload(ctx context.Context, sel ast.SelectionSet, v *directory.Payload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RestoreGroupPayload!")
+		return graphql.Null
+	}
+	return ec._RestoreGroupPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRevokeTokenInput2rosterᚋinternalᚋdirectoryᚐRevokeTokenInput(ctx context.Context, v any) (directory.RevokeTokenInput, error) {
@@ -32366,6 +32809,14 @@ func (ec *executionContext) unmarshalORequirementInput2ᚕᚖrosterᚋinternal�
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) unmarshalORestoreGroupInput2ᚖrosterᚋgraphᚐRestoreGroupInput(ctx context.Context, v any) (*RestoreGroupInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRestoreGroupInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalORevokeTokenInput2ᚖrosterᚋinternalᚋdirectoryᚐRevokeTokenInput(ctx context.Context, v any) (*directory.RevokeTokenInput, error) {

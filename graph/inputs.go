@@ -29,6 +29,19 @@ func (in UpdateGroupInput) directory() directory.UpdateGroupInput {
 	}
 }
 
+// RestoreGroupInput is the input of restoreGroup.
+type RestoreGroupInput struct {
+	Group      directory.GroupRef
+	Name       *string
+	Handle     *string
+	ExternalID graphql.Omittable[*string]
+	DryRun     bool
+}
+
+func (in RestoreGroupInput) directory() directory.RestoreGroupInput {
+	return directory.RestoreGroupInput{Group: in.Group, Name: in.Name, Handle: in.Handle, ExternalID: optional(in.ExternalID), DryRun: in.DryRun}
+}
+
 // UpdateUserInput is the input of updateUser.
 type UpdateUserInput struct {
 	User       directory.UserRef

@@ -22,6 +22,7 @@ type ChangeInput struct {
 	CreateGroup       *directory.CreateGroupInput
 	UpdateGroup       *UpdateGroupInput
 	DeleteGroup       *directory.DeleteGroupInput
+	RestoreGroup      *RestoreGroupInput
 	AddMembers        *directory.AddMembersInput
 	RemoveMembers     *directory.RemoveMembersInput
 	SetMembers        *directory.SetMembersInput
@@ -49,6 +50,10 @@ func (c *ChangeInput) directory() *directory.ChangeInput {
 	if c.UpdateGroup != nil {
 		in := c.UpdateGroup.directory()
 		out.UpdateGroup = &in
+	}
+	if c.RestoreGroup != nil {
+		in := c.RestoreGroup.directory()
+		out.RestoreGroup = &in
 	}
 	if c.UpdateUser != nil {
 		in := c.UpdateUser.directory()

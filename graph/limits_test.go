@@ -265,6 +265,9 @@ func TestCost(t *testing.T) {
 			m{"u": []m{{"username": "bob"}, {"username": "ada"}}}, "11"}, // 1 + 2 entries + 1 + 2 changes + 1 group + 1 + 3
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind } } }`, nil, "3"},
 		{`mutation { applyChanges(input: {dryRun: true, changes: [{deleteGroup: {group: {handle: "eng"}}}, {addMembers: {group: {name: "Operations"}, users: [{username: "ada"}]}}]}) { results { command } } }`, nil, "48"}, // 1 + 3 + 2 × 20 + 1 + 3
+		{`mutation { deleteGroup(input: {group: {name: "Archive"}}) { dryRun } restoreGroup(input: {group: {name: "Archive"}}) { changes { kind } } }`, nil, "4"},
+		{`mutation { deleteGroup(input: {group: {name: "Archive"}}) { dryRun } restoreGroup(input: {group: {name: "Archive"}}) { changes { kind user { username } } } }`,
+			nil, "20005"}, // 1 + 1 + 1 + 10,001 × 2
 		{`mutation($c: [ChangeInput!]!) { applyChanges(input: {dryRun: true, changes: $c}) { dryRun } }`, m{"c": []m{{"deleteGroup": m{"group": m{"handle": "eng"}}}}}, "23"},
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], dryRun: true}) { changes { kind user { id } } } }`, nil, "20004"}, // 1 + 1 + 10,001 × 2
 		{`mutation { setMembers(input: {group: {handle: "eng"}, members: [], atMost: 20, dryRun: true}) { outcomes { user { id } } } }`, nil, "44"},

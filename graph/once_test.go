@@ -168,14 +168,16 @@ func TestOnceInPlaces(t *testing.T) {
 func TestOnceTogether(t *testing.T) {
 	t.Parallel()
 	for name, query := range map[string]string{
-		"create": makeGroup,
-		"add":    `mutation($n: String!) { addMembers(input: {group: {handle: "club"}, users: [{username: $n}]}) { outcomes { result } changes { kind } group { version memberCount } } }`,
-		"delete": `mutation($n: String!) { deleteUser(input: {user: {username: $n}}) { deletedId changes { kind username } } }`,
+		"create":  makeGroup,
+		"add":     `mutation($n: String!) { addMembers(input: {group: {handle: "club"}, users: [{username: $n}]}) { outcomes { result } changes { kind } group { version memberCount } } }`,
+		"delete":  `mutation($n: String!) { deleteUser(input: {user: {username: $n}}) { deletedId changes { kind username } } }`,
+		"restore": `mutation($n: String!) { restoreGroup(input: {group: {handle: "past"}, name: $n}) { group { name version } changes { kind } } }`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t, db.Options{})
-			a.ask(t, a.token, `mutation { createGroup(input: {name: "club", handle: "club"}) { dryRun } createUser(input: {username: "ann"}) { dryRun } }`, nil)
+			a.ask(t, a.token, `mutation { createGroup(input: {name: "club", handle: "club"}) { dryRun } createUser(input: {username: "ann"}) { dryRun }
+				past: createGroup(input: {name: "past", handle: "past", admins: []}) { dryRun } deleteGroup(input: {group: {handle: "past"}}) { dryRun } }`, nil)
 			before := a.text(t, `SELECT count(*) FROM changes`)
 			var all sync.WaitGroup
 			start, answers := make(chan struct{}), make([]string, 16)
@@ -192,7 +194,7 @@ func TestOnceTogether(t *testing.T) {
 					t.Errorf("answer %d is %s\nthe first %s", i, got, answers[0])
 				}
 			}
-			wrote := map[string]string{"create": "2", "add": "1", "delete": "1"}[name]
+			wrote := map[string]string{"create": "2", "add": "1", "delete": "1", "restore": "1"}[name]
 			if n := a.text(t, `SELECT count(*) - $1::int FROM changes`, before); n != wrote {
 				t.Errorf("%s changes, want %s", n, wrote)
 			}

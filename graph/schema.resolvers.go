@@ -215,6 +215,10 @@ func (r *mutationResolver) DeleteGroup(ctx context.Context, input directory.Dele
 	return written(ctx, r.plans, r.dir.DeleteGroup, input)
 }
 
+func (r *mutationResolver) RestoreGroup(ctx context.Context, input RestoreGroupInput) (*directory.Payload, error) {
+	return written(ctx, r.plans, r.dir.RestoreGroup, input.directory())
+}
+
 func (r *mutationResolver) AddMembers(ctx context.Context, input directory.AddMembersInput) (*directory.Payload, error) {
 	return written(ctx, r.plans, r.dir.AddMembers, input)
 }
@@ -396,6 +400,14 @@ func (r *removeMembersPayloadResolver) Outcomes(ctx context.Context, obj *direct
 }
 
 func (r *removeMembersPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
+	return linked[[]*directory.Change](ctx, obj)
+}
+
+func (r *restoreGroupPayloadResolver) Group(ctx context.Context, obj *directory.Payload) (*directory.Group, error) {
+	return linked[*directory.Group](ctx, obj)
+}
+
+func (r *restoreGroupPayloadResolver) Changes(ctx context.Context, obj *directory.Payload) ([]*directory.Change, error) {
 	return linked[[]*directory.Change](ctx, obj)
 }
 
@@ -603,6 +615,10 @@ func (r *Resolver) RemoveMembersPayload() RemoveMembersPayloadResolver {
 	return &removeMembersPayloadResolver{r}
 }
 
+func (r *Resolver) RestoreGroupPayload() RestoreGroupPayloadResolver {
+	return &restoreGroupPayloadResolver{r}
+}
+
 func (r *Resolver) RevokeTokenPayload() RevokeTokenPayloadResolver {
 	return &revokeTokenPayloadResolver{r}
 }
@@ -678,6 +694,7 @@ type (
 	queryResolver                    struct{ *Resolver }
 	removeAdminsPayloadResolver      struct{ *Resolver }
 	removeMembersPayloadResolver     struct{ *Resolver }
+	restoreGroupPayloadResolver      struct{ *Resolver }
 	revokeTokenPayloadResolver       struct{ *Resolver }
 	rotateTokenPayloadResolver       struct{ *Resolver }
 	setMembersPayloadResolver        struct{ *Resolver }

@@ -196,12 +196,14 @@ func TestStatementsOfWrites(t *testing.T) {
 		{"setMembers", people, m{"members": all[1:1000], "admins": all[1:1000]}, m{"members": all[900:1100], "admins": all[900:1100]}},
 		{"setUserGroups", `outcomes { result group { name } } changes { group { name } }`, m{"user": m{"username": "u1198"}, "groups": groups[:1]}, m{"user": m{"username": "u1199"}, "groups": groups}},
 		{"createGroup", `group { memberCount } changes { user { username } }`, m{"name": "one", "members": all[:1], "admins": all[:1]}, m{"name": "many", "members": all[:1000], "admins": all[:1000]}},
+		{"deleteGroup", `changes { kind }`, m{"group": m{"name": "one"}}, m{"group": m{"name": "many"}}},
+		{"restoreGroup", `group { memberCount adminCount members { totalCount } } changes { user { username } }`, m{"group": m{"name": "one"}}, m{"group": m{"name": "many"}}},
 		{"deleteUser", `changes { kind }`, m{"user": m{"username": "u1"}, "dryRun": true}, m{"user": m{"username": "u1199"}, "dryRun": true}},
 	} {
 		var counts [2]int64
 		for j, input := range []m{row.one, row.many} {
 			switch row.op {
-			case "setUserGroups", "createGroup", "deleteUser":
+			case "setUserGroups", "createGroup", "deleteGroup", "restoreGroup", "deleteUser":
 			case "removeMembers", "removeAdmins", "setMembers":
 				input["group"] = m{"name": fmt.Sprintf("g%d", i)}
 			default:

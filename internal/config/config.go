@@ -54,6 +54,7 @@ type Config struct {
 	AdHoc             Audience // who may send documents that are not in it
 
 	ChangesRetention time.Duration // 0: changes are kept for ever
+	RestoreDays      int           // how long deleted groups can be restored; 0: not at all
 	WebhooksAllow    []string      // networks and hosts beyond the public internet
 
 	// Where the legacy APIs are served.

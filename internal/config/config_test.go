@@ -38,7 +38,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Addr: "127.0.0.1:8080", Data: "/data/roster", Migrate: true, LogLevel: slog.LevelInfo, LogFormat: "text", CORSOrigins: []string{}, FailuresPerMinute: 600, TrustedProxies: []string{},
 		Introspection: "on", MaxCost: 250_000, Timeout: 10 * time.Second, AdHoc: "on", StreamsPerCaller: 100, Streams: 5_000,
-		MetricsOperations: []string{}, SlowStatement: 500 * time.Millisecond, WebhooksAllow: []string{},
+		MetricsOperations: []string{}, SlowStatement: 500 * time.Millisecond, WebhooksAllow: []string{}, RestoreDays: 30,
 		MaxLag: time.Second, ReplicaWait: 100 * time.Millisecond, ReadsAlone: 10 * time.Minute,
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -271,6 +271,11 @@ func TestLimitSettings(t *testing.T) {
 		{[]string{"ROSTER_TLS_KEY", "b"}, "ROSTER_TLS_CERT, ROSTER_TLS_KEY: give both or neither"},
 		{[]string{"ROSTER_MAX_TOKEN_LIFE", "1h"}, ""},
 		{[]string{"ROSTER_MAX_TOKEN_LIFE", "-1h"}, `ROSTER_MAX_TOKEN_LIFE: "-1h" is not a length of time, such as 10s`},
+		{[]string{"ROSTER_RESTORE_DAYS", "0"}, ""},
+		{[]string{"ROSTER_RESTORE_DAYS", "3650"}, ""},
+		{[]string{"ROSTER_RESTORE_DAYS", "3651"}, "ROSTER_RESTORE_DAYS: 3651 is not a number of days from 0 to 3650"},
+		{[]string{"ROSTER_RESTORE_DAYS", "-1"}, "ROSTER_RESTORE_DAYS: -1 is not a number of days from 0 to 3650"},
+		{[]string{"ROSTER_RESTORE_DAYS", "30d"}, `ROSTER_RESTORE_DAYS: "30d" is not a number`},
 		{[]string{"ROSTER_FAILURES_PER_MINUTE", "-1"}, "ROSTER_FAILURES_PER_MINUTE: -1 is less than 0"},
 		{[]string{"ROSTER_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32 ::1,127.0.0.1"}, ""},
 		{[]string{"ROSTER_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"}, `ROSTER_TRUSTED_PROXIES: "proxy.example" is no network, such as 10.0.0.0/8, and no address`},

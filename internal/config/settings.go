@@ -27,6 +27,7 @@ const (
 	minTokenLife = time.Hour
 
 	maxOperations = 1_000
+	maxDays       = 3_650
 )
 
 // setting is one line of the table.
@@ -71,6 +72,7 @@ func (c *Config) settings(getenv func(string) string) []setting {
 		{"documents", "ROSTER_DOCUMENTS", "", "a JSON file of GraphQL documents by id, which requests may name", &c.Documents, nil},
 		{"ad-hoc", "ROSTER_AD_HOC", "on", "who may send documents that are not in that file: on, administrators or off", &c.AdHoc, nil},
 		{"changes-retention", "ROSTER_CHANGES_RETENTION", "0s", "how long changes are kept at least, such as 720h; 0s: for ever", &c.ChangesRetention, retention},
+		{"restore-days", "ROSTER_RESTORE_DAYS", "30", "how many days deleted groups are kept for, so that restoreGroup can bring them back; 0: they are gone at once", &c.RestoreDays, days},
 		{"webhooks-allow", "ROSTER_WEBHOOKS_ALLOW", "", "networks and hosts beyond the public internet that webhooks may lead to, by http too, such as 10.0.0.0/8, by commas", &c.WebhooksAllow, nil},
 		{"door-cds", "ROSTER_DOOR_CDS", "on", "the OVH CDS API: on, off, /prefix, host or host/prefix", &c.CDS, nil},
 		{"door-entrust", "ROSTER_DOOR_ENTRUST", "on", "the Entrust IDaaS API, likewise", &c.Entrust, nil},
@@ -187,6 +189,14 @@ func atLeast(least int) func(string) error {
 		}
 		return nil
 	}
+}
+
+// days is a check of numbers of days.
+func days(text string) error {
+	if n, err := strconv.Atoi(text); err == nil && (n < 0 || n > maxDays) {
+		return fmt.Errorf("%d is not a number of days from 0 to %d", n, maxDays)
+	}
+	return nil
 }
 
 // list splits at commas and white space.

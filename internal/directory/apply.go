@@ -34,6 +34,7 @@ type (
 		CreateGroup       *CreateGroupInput
 		UpdateGroup       *UpdateGroupInput
 		DeleteGroup       *DeleteGroupInput
+		RestoreGroup      *RestoreGroupInput
 		AddMembers        *AddMembersInput
 		RemoveMembers     *RemoveMembersInput
 		SetMembers        *SetMembersInput
@@ -87,6 +88,8 @@ func (c *ChangeInput) command() (called, bool) {
 // other is command for what is not as common.
 func (c *ChangeInput) other() (called, bool) {
 	switch {
+	case c.RestoreGroup != nil:
+		return called{"restoreGroup", c.RestoreGroup.DryRun, c.RestoreGroup}, true
 	case c.TransferAdmin != nil:
 		return called{"transferAdmin", c.TransferAdmin.DryRun, c.TransferAdmin}, true
 	case c.RevokeToken != nil:
@@ -257,6 +260,12 @@ func (t *turnsOf) groups(refs ...GroupRef) {
 	}
 }
 
+func (t *turnsOf) deleted(r GroupRef) {
+	if ref, err := r.resolve(""); err == nil {
+		t.Deleted = append(t.Deleted, ref)
+	}
+}
+
 func (t *turnsOf) user(to *[]db.UserRef, r UserRef) {
 	if ref, err := r.resolve(""); err == nil {
 		*to = append(*to, ref)
@@ -275,6 +284,8 @@ func (t *turnsOf) add(c command) {
 		t.groups(in.Group)
 	case *DeleteGroupInput:
 		t.groups(in.Group)
+	case *RestoreGroupInput:
+		t.deleted(in.Group)
 	case *AddMembersInput:
 		t.groups(in.Group)
 	case *RemoveMembersInput:

@@ -94,6 +94,8 @@ func TestApplyChanges(t *testing.T) {
 		{DeleteUser: &directory.DeleteUserInput{User: *named("eve")[0]}},
 		{CreateGroup: &directory.CreateGroupInput{Name: "brief", Admins: named("ann")}},
 		{DeleteGroup: &directory.DeleteGroupInput{Group: directory.GroupByName("brief")}},
+		{DeleteGroup: &directory.DeleteGroupInput{Group: old}},
+		{RestoreGroup: &directory.RestoreGroupInput{Group: old}},
 	}}
 	want := []string{
 		"createGroup newer@2(3/1) GROUP_CREATED ADMIN_ADDED",
@@ -111,6 +113,8 @@ func TestApplyChanges(t *testing.T) {
 		"deleteUser USER_DELETED",
 		"createGroup GROUP_CREATED ADMIN_ADDED",
 		"deleteGroup GROUP_DELETED",
+		"deleteGroup GROUP_DELETED",
+		"restoreGroup old@2(1/1) GROUP_RESTORED MEMBER_ADDED ADMIN_ADDED GROUP_UPDATED GROUP_UPDATED",
 	}
 	by := w.root()
 	before := w.dump()
@@ -126,7 +130,7 @@ func TestApplyChanges(t *testing.T) {
 	if d := cmp.Diff(want, sorted(toldOf(t, p))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if n := w.text(`SELECT count(*) || ' ' || count(DISTINCT tx) FROM changes WHERE tx = (SELECT max(tx) FROM changes)`); len(changesOf(t, p)) != 22 || n != "22 1" {
+	if n := w.text(`SELECT count(*) || ' ' || count(DISTINCT tx) FROM changes WHERE tx = (SELECT max(tx) FROM changes)`); len(changesOf(t, p)) != 28 || n != "28 1" {
 		t.Errorf("%d changes are told, %s are in the log", len(changesOf(t, p)), n)
 	}
 	w.checkCounters()
@@ -266,6 +270,7 @@ func randomChange(r *rand.Rand) *directory.ChangeInput {
 		{CreateGroup: &directory.CreateGroupInput{Name: name, Members: us, Admins: us, OnUnknownUser: directory.OnUnknownUserCreate}},
 		{UpdateGroup: &directory.UpdateGroupInput{Group: g, Description: directory.Some(word)}},
 		{DeleteGroup: &directory.DeleteGroupInput{Group: g}},
+		{RestoreGroup: &directory.RestoreGroupInput{Group: g}},
 		{CreateUser: &directory.CreateUserInput{Username: word}},
 		{UpdateUser: &directory.UpdateUserInput{User: *us[0], Username: directory.Some(word)}},
 		{DeleteUser: &directory.DeleteUserInput{User: *us[0]}},

@@ -183,6 +183,17 @@ func TestAuditFinds(t *testing.T) {
 			[]string{"log-admins"}, `grp_* usr_* cid: nothing, {}`},
 		{"Token", `UPDATE tokens SET scopes = '{GROUPS_EDIT}' WHERE group_id IS NOT NULL`,
 			[]string{"log-tokens"}, `grp_* tok_*: {"scopes": ["GROUPS_VIEW"]}, {"scopes": ["GROUPS_EDIT"]}`},
+		{"DeletedGroup", `UPDATE deleted_groups SET public = true`, []string{"deleted-groups"}, `grp_* past: {"public": false}, {"public": true}`},
+		{"DeletedGroupThere", `INSERT INTO deleted_groups SELECT id, 0, handle, name, description, type, external_id, access_type, folder_owner, use_default_storage,
+			public, tags, version, created_at, created_by FROM groups WHERE name = 'empty'`, []string{"deleted-groups"}, `grp_* empty: nothing, {*}`},
+		{"DeletedName", `ALTER TABLE deleted_groups ALTER COLUMN name_key DROP EXPRESSION; UPDATE deleted_groups SET name_key = 'Past'`,
+			[]string{"names"}, "grp_* deleted_groups.name_key: past, Past"},
+		{"DeletedMember", `DELETE FROM deleted_members WHERE user_id = (SELECT id FROM users WHERE username = 'bob')`,
+			[]string{"deleted-members"}, `grp_* usr_* bob: {"expiresAt": null}, nothing`},
+		{"DeletedAdmin", `INSERT INTO deleted_admins SELECT d.id, u.id, gen_random_uuid(), now(), NULL, 'SYSTEM' FROM deleted_groups d, users u WHERE u.username = 'bob'`,
+			[]string{"deleted-admins"}, `grp_* usr_*: nothing, {}`},
+		{"DeletedOrphan", aside + `INSERT INTO deleted_actions SELECT gen_random_uuid(), gen_random_uuid(), 1, 'a', 'DEFAULT', '', true, false, '[]', '[]'`,
+			[]string{"orphans"}, "grp_* deleted_actions.group_id: a row of deleted_groups, none"},
 		{"TokenGone", `DELETE FROM tokens WHERE group_id IS NOT NULL`, []string{"log-tokens"}, "grp_* tok_*: {*}, nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,6 +207,8 @@ func TestAuditFinds(t *testing.T) {
 			w.did(w.CreateToken(t.Context(), directory.System(), directory.CreateTokenInput{Group: &crew, Scopes: []directory.Permission{directory.PermissionGroupsView}}, nothing))
 			w.did(w.RemoveMembers(t.Context(), directory.System(), directory.RemoveMembersInput{Group: crew, Users: named("bob")}, nothing))
 			w.did(w.AddMembers(t.Context(), directory.System(), directory.AddMembersInput{Group: crew, Users: named("bob")}, nothing))
+			w.group("past", "ann bob", "cid", false)
+			w.remove(directory.GroupByName("past"))
 			clean(t, w.url)
 			w.exec(test.tamper)
 			r := audit(t, w.url)

@@ -230,7 +230,8 @@ func sameTags(a, b []byte) bool {
 	return spell(a) == spell(b)
 }
 
-// DeleteGroup deletes a group with its members, admins, tokens, actions and worker models. One change says so.
+// DeleteGroup deletes a group with its members, admins, tokens, actions and worker models. One change says so. All but the tokens is kept
+// for RestoreGroup, where that is on.
 // Codes: NOT_FOUND, FORBIDDEN, CONFLICT (version).
 func (s *Service) DeleteGroup(ctx context.Context, by Caller, in DeleteGroupInput, sel Selection) (*Payload, error) {
 	return s.do(ctx, by, in.DryRun, in, sel)
@@ -243,9 +244,10 @@ func (in DeleteGroupInput) run(w *write) error {
 	if err != nil {
 		return err
 	}
-	if err := w.store.DeleteGroup(w.ctx, g.ID); err != nil {
+	if err := w.forget(g.ID); err != nil {
 		return err
 	}
+	delete(w.touched, g.ID) // of many writes: what those before it counted is gone with the rows
 	id := typeID(groupPrefix, g.ID)
 	w.out.group, w.out.DeletedID = nil, &id
 	return w.change(ChangeKindGroupDeleted, g, nil, imageOfGroup(g), nil)

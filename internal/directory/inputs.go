@@ -51,6 +51,14 @@ type (
 		ExpectedVersion *int
 		DryRun          bool
 	}
+	// RestoreGroupInput may give a group another name, handle or external id than it had: they may have gone to another one.
+	RestoreGroupInput struct {
+		Group      GroupRef // as it was deleted; by a name, a handle or an external id the last one that had it
+		Name       *string
+		Handle     *string
+		ExternalID Optional[string]
+		DryRun     bool
+	}
 	TagInput        struct{ Key, Value string }
 	AddMembersInput struct {
 		Group           GroupRef

@@ -72,7 +72,7 @@ func (w *world) checkReplay() {
 			fact = "admin " + group + " " + user
 		case directory.ChangeKindAdminRemoved:
 			fact, holds = "admin "+group+" "+user, false
-		case directory.ChangeKindGroupCreated:
+		case directory.ChangeKindGroupCreated, directory.ChangeKindGroupRestored:
 			fact = "group " + group
 		case directory.ChangeKindGroupDeleted:
 			fact, holds = "group "+group, false

@@ -100,6 +100,7 @@ const (
 	ChangeKindGroupCreated  ChangeKind = "GROUP_CREATED"
 	ChangeKindGroupUpdated  ChangeKind = "GROUP_UPDATED"
 	ChangeKindGroupDeleted  ChangeKind = "GROUP_DELETED"
+	ChangeKindGroupRestored ChangeKind = "GROUP_RESTORED"
 	ChangeKindMemberAdded   ChangeKind = "MEMBER_ADDED"
 	ChangeKindMemberRemoved ChangeKind = "MEMBER_REMOVED"
 	ChangeKindMemberExpired ChangeKind = "MEMBER_EXPIRED"

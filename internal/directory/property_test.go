@@ -85,6 +85,9 @@ func randomStep(r *rand.Rand) step {
 		{"deleteGroup", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.DeleteGroup(w.t.Context(), by, directory.DeleteGroupInput{Group: group, DryRun: dry}, sel)
 		}},
+		{"restoreGroup", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
+			return w.RestoreGroup(w.t.Context(), by, directory.RestoreGroupInput{Group: group, DryRun: dry}, sel)
+		}},
 		{"createUser", func(w *world, dry bool, sel directory.Selection) (*directory.Payload, error) {
 			return w.CreateUser(w.t.Context(), by, directory.CreateUserInput{Username: word, DryRun: dry}, sel)
 		}},

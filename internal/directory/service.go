@@ -18,6 +18,7 @@ type Service struct {
 	kinds *kinds
 	keys  [][]byte // of token hashes; new ones are made under the first
 	life  time.Duration
+	keeps time.Duration // deleted groups; 0: not at all
 	known *credentials
 	feed  *feed
 	hooks *hooks
@@ -35,6 +36,8 @@ type Config struct {
 	// MaxTokenLife is the longest that a new token may live, or a rotated one; 0 for any time. The first administrator's, which is the
 	// operator's own, is not bound by it, nor are tokens that there are.
 	MaxTokenLife time.Duration
+	// RestoreWithin is how long deleted groups can be restored; 0: not at all. Somebody has to call SweepDeleted.
+	RestoreWithin time.Duration
 	// Standbys answer reads; nil: there are none. Their Watch has to run.
 	Standbys *Standbys
 	// FeedBacklog is how many changes a stream of the feed may be behind before it is ended; 0: DefaultFeedBacklog.
@@ -52,7 +55,7 @@ type Config struct {
 // New makes a Service.
 func New(c Config) *Service {
 	s := &Service{store: c.Store, kinds: newKinds(), keys: append([][]byte{c.TokenKey}, c.PreviousTokenKeys...), life: c.MaxTokenLife,
-		known: newCredentials(), standbys: c.Standbys}
+		keeps: c.RestoreWithin, known: newCredentials(), standbys: c.Standbys}
 	s.feed, s.hooks = newFeed(s, c), newHooks(s, c)
 	return s
 }

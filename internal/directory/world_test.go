@@ -163,7 +163,7 @@ func (w *world) dump() string {
 	w.t.Helper()
 	var b strings.Builder
 	for _, table := range []string{"settings", "totals", "users", "groups", "members", "admins", "tokens", "changes", "actions", "worker_models", "identities",
-		"webhooks", "webhook_deliveries"} {
+		"webhooks", "webhook_deliveries", "deleted_groups", "deleted_members", "deleted_admins", "deleted_actions", "deleted_worker_models"} {
 		b.WriteString(table + "\n" + w.text(`SELECT coalesce(string_agg(r::text, E'\n' ORDER BY r::text), '')
 			FROM (SELECT to_jsonb(t) - 'last_used_at' r FROM `+table+` t) x`) + "\n")
 	}

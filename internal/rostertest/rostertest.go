@@ -56,7 +56,7 @@ func Directory(t testing.TB) *directory.Service {
 // DirectoryOn is a directory on the given store, with its first administrator.
 func DirectoryOn(t testing.TB, store *db.Store) *directory.Service {
 	t.Helper()
-	dir := directory.New(directory.Config{Store: store, TokenKey: []byte("a key for tests"), Webhooks: Webhooks{}})
+	dir := directory.New(directory.Config{Store: store, TokenKey: []byte("a key for tests"), Webhooks: Webhooks{}, RestoreWithin: directory.DefaultRestoreWithin})
 	if _, err := dir.EnsureAdmin(t.Context(), AdminSecret); err != nil {
 		t.Fatal(err)
 	}
