@@ -26,7 +26,8 @@ var Outcomes = []string{"2xx", "3xx", "4xx", "5xx", FailureTimeout, FailureUnrea
 
 // attempts makes the metrics of what is sent to webhooks: of all together, for their number and names are their owners' to choose.
 func (m *Metrics) attempts() {
-	m.sent = newWords(m.counter("roster_webhook_attempts_total", "Messages sent to webhooks, by the class of the answer's status, or by why there was none.", "outcome"), Outcomes...)
+	m.sent = newWords(m.counter("roster_webhook_attempts_total",
+		"Messages sent to webhooks, by the class of the answer's status, or by why there was none.", "outcome"), Outcomes...)
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "roster_webhook_attempt_seconds", Help: "How long those took, until there was an answer or it was given up.",
 		Buckets: requestBuckets})
 	m.registry.MustRegister(h)
@@ -44,7 +45,8 @@ type Attempt struct {
 func (o *Observer) Sends(ctx context.Context) (context.Context, Attempt) {
 	a := Attempt{o: o, began: time.Now()}
 	if o.traces() {
-		ctx, a.span = o.tracer.Start(ctx, "POST webhook", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("http.request.method", http.MethodPost)))
+		ctx, a.span = o.tracer.Start(ctx, "POST webhook", trace.WithSpanKind(trace.SpanKindClient),
+			trace.WithAttributes(attribute.String("http.request.method", http.MethodPost)))
 	}
 	return ctx, a
 }
