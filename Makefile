@@ -19,7 +19,7 @@ PAGE := $(PAGE_DIR)/dist/index.html
 PAGE_SOURCES := $(shell find $(PAGE_DIR)/src -type f) \
 	$(addprefix $(PAGE_DIR)/,index.html package.json package-lock.json tsconfig.json vite.config.js)
 
-.PHONY: help run test faults fuzz audit soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
+.PHONY: help run test faults observed fuzz audit soak check generate playground test-browser bench bench-growth lint check-format check-vet check-generated check-migrations \
 	check-bench
 .DEFAULT_GOAL := help
 
@@ -34,6 +34,9 @@ test: ## run all tests but the browser's
 
 faults: ## kill and starve what Roster stands on, under load, and print the ledger of each fault; as root, for a disk that fills
 	go test -tags faults -count=1 -parallel 3 -timeout 20m -v ./internal/faults
+
+observed: ## run the server under load with a Prometheus, hold the dashboard, the alerts and the traces to it; ARGS="-picture docs" draws the dashboard
+	go test -tags observed -count=1 -timeout 20m -run '^TestObserved$$' -v ./internal/faults -args $(ARGS)
 
 soak: ## follow the feed of changes under load for minutes, and print what came and how late; ARGS="-soak 10s" passes flags
 	go test -tags soak -count=1 -run '^TestSoak' -v ./internal/directory -args $(ARGS)
@@ -72,6 +75,7 @@ check-vet:
 	go vet ./...
 	go vet -tags browser ./graph/playground
 	go vet -tags faults ./internal/faults
+	go vet -tags observed ./internal/faults
 
 check-bench:
 	@cd bench && files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }

@@ -82,6 +82,7 @@ func (p *program) observed(ctx context.Context) (*observe.Observer, *observe.Met
 		return nil, nil, nil, err
 	}
 	o := observe.New(m, traces.Provider())
+	p.observer = o
 	if slow := p.config.SlowStatement; o != nil || slow > 0 {
 		p.onDone = func(ctx context.Context, s db.Statement) {
 			if o != nil {

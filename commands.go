@@ -27,7 +27,7 @@ func (p *program) withDirectory(ctx context.Context, fn func(d *database, dir *d
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close(ctx)) }()
-	dir, err := d.directory(ctx, p.config, p.log)
+	dir, err := d.directory(ctx, p)
 	if err != nil {
 		return err
 	}

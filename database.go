@@ -146,7 +146,8 @@ func changed(log *slog.Logger) func(server int, err error) {
 }
 
 // directory is the domain on this database.
-func (d *database) directory(ctx context.Context, c config.Config, log *slog.Logger) (*directory.Service, error) {
+func (d *database) directory(ctx context.Context, p *program) (*directory.Service, error) {
+	c, log := p.config, p.log
 	key, previous, err := d.tokenKeys(ctx, c)
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (d *database) directory(ctx context.Context, c config.Config, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	d.webhooks = webhook.New(allow)
+	d.webhooks = webhook.New(allow, p.observer)
 	return directory.New(directory.Config{Store: d.store, TokenKey: key, PreviousTokenKeys: previous, MaxTokenLife: c.MaxTokenLife,
 		RestoreWithin: time.Duration(c.RestoreDays) * 24 * time.Hour, Webhooks: d.webhooks, Standbys: d.standbys,
 		OnFeedError: func(err error) { log.Warn("the change log cannot be read: streams wait", "cause", err) },

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func exposed(t *testing.T) map[string]bool {
 
 var (
 	metricName = regexp.MustCompile(`\b(?:roster|go|process)_\w+\b|\bup\b`)
-	codeMatch  = regexp.MustCompile(`(code|reason|limit)(?:=~|!=|=)"([^"]*)"`)
+	codeMatch  = regexp.MustCompile(`(code|reason|limit|outcome)(?:=~|!=|=)"([^"]*)"`)
 )
 
 // usesWhatIs holds an expression to what is exposed, and the values in it to those that there are.
@@ -50,7 +51,7 @@ func usesWhatIs(t *testing.T, where, expr string, names map[string]bool) {
 	for _, c := range directory.Codes {
 		known[string(c)], known[strings.ToLower(string(c))] = true, true
 	}
-	for _, word := range append(append([]string{}, observe.Reasons...), observe.Limits...) {
+	for _, word := range slices.Concat(observe.Reasons, observe.Limits, observe.Outcomes) {
 		known[word] = true
 	}
 	for _, m := range codeMatch.FindAllStringSubmatch(expr, -1) {

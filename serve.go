@@ -72,7 +72,7 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	if err := d.follow(p); err != nil {
 		return err
 	}
-	dir, err := d.directory(ctx, p.config, p.log)
+	dir, err := d.directory(ctx, p)
 	if err != nil {
 		return unlessAsked(ctx, err)
 	}
@@ -89,7 +89,7 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	s := &server{dir: dir, store: d.store, standbys: d.standbys, issuers: auth.NewVerifier(auth.VerifierConfig{Issuers: issuers, Log: p.log}), config: p.config, log: p.log,
 		observer: observer, metrics: metrics, readiness: readiness{store: d.store, now: time.Now, within: readyTime}}
 	if metrics != nil {
-		metrics.Watch(d.store.Stats, dir.FeedState)
+		metrics.Watch(d.store.Stats, dir.FeedState, dir.WebhooksState)
 	}
 	defer s.serveOperators(operators)()
 	return s.serve(ctx, listener, d.died())

@@ -106,6 +106,8 @@ type program struct {
 	args   []string
 	log    *slog.Logger
 	onDone func(ctx context.Context, s db.Statement) // nil: nobody watches over statements
+
+	observer *observe.Observer // nil: nobody sees what is sent to webhooks
 }
 
 // run is the program without its process. It returns the exit code: 2 for a wrong command line or setting, 1 for a

@@ -90,7 +90,7 @@ func (r *running) hook(t *testing.T, w *webhookReceiver, kinds string) string {
 // the secret or the address is in the log.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
-	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken}
+	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken, "ROSTER_METRICS_ADDR": "127.0.0.1:0"}
 	w := newWebhookReceiver(t, nil)
 	r := start(t, with)
 	r.query(t, adminToken, `mutation { createWebhook(input: {url: "`+w.URL+`"}) { secret } }`, `"This address is not one of the public internet."`)
@@ -106,6 +106,11 @@ func TestWebhooks(t *testing.T) {
 		if got := w.next(t); got != want {
 			t.Errorf("%s came, want %s", got, want)
 		}
+	}
+	metrics := r.counts(t, `roster_webhook_attempts_total{outcome="2xx"} 3`, `roster_webhook_attempts_total{outcome="timeout"} 0`, `roster_webhook_attempt_seconds_count 3`,
+		`roster_webhooks{state="active"} 1`, `roster_webhooks{state="dead"} 0`, `roster_webhook_lag_seconds{state="active"} `, `roster_webhook_lag_seconds{state="failing"} 0`)
+	if strings.Contains(metrics, id) || strings.Contains(metrics, w.URL) {
+		t.Error("a webhook is among the metrics")
 	}
 	if code := r.end(); code != 0 {
 		t.Errorf("the exit code is %d", code)

@@ -183,6 +183,33 @@ func (s *Store) ReleaseWebhook(ctx context.Context, h *HeldWebhook) error {
 	return s.exec(ctx, "UPDATE webhooks SET lease = NULL, lease_until = NULL WHERE id = $1::uuid AND lease = $2", h.ID.String(), h.Lease)
 }
 
+// WebhookCount is how many webhooks are in a state, and how long the oldest change waits that one of them was not told of.
+type WebhookCount struct {
+	State string // OFF for those that are turned off and not dead
+	Count int
+	Lag   time.Duration // by Postgres's clock; 0 if none waits
+}
+
+// CountWebhookStates counts the webhooks by state. For each that delivers it looks at the one change behind its place; what its filter leaves
+// out counts until the place has moved on, and so does what an older transaction holds back. One statement.
+func (s *Store) CountWebhookStates(ctx context.Context) ([]WebhookCount, error) {
+	var all []WebhookCount
+	err := s.each(ctx, `WITH log AS MATERIALIZED (`+logState+`)
+		SELECT x.state, count(*)::int, coalesce(max(extract(epoch FROM clock_timestamp() - x.at)), 0)::float8
+		FROM (SELECT CASE WHEN w.state = 'DEAD' OR w.enabled THEN w.state ELSE 'OFF' END AS state, c.at
+			FROM webhooks w CROSS JOIN log LEFT JOIN LATERAL (SELECT c.at FROM changes c WHERE c.tx >= w.tx AND (c.tx, c.seq) > (w.tx, w.seq)
+				ORDER BY c.tx, c.seq LIMIT 1) c ON w.enabled AND w.state <> 'DEAD' AND w.epoch = log.epoch) x
+		GROUP BY x.state`, nil, func(rows *sql.Rows) error {
+		var c WebhookCount
+		var lag float64
+		err := rows.Scan(&c.State, &c.Count, &lag)
+		c.Lag = time.Duration(max(lag, 0) * float64(time.Second))
+		all = append(all, c)
+		return err
+	})
+	return all, err
+}
+
 // one is 1 for true.
 func one(v bool) int {
 	if v {

@@ -232,7 +232,8 @@ func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eventually waits until the JavaScript condition holds.
+// eventually waits until the JavaScript condition holds. It asks again and again from here: chromedp.Poll, which waits in the page, makes its
+// predicate by `new Function`, and that the page's content security policy (script-src without 'unsafe-eval') forbids.
 func (p *page) eventually(condition string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {

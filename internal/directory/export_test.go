@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -79,6 +80,18 @@ func (s *Service) AwaitRead(ctx context.Context, tx uint64, seq int64) {
 
 // WakeWebhooks has webhooks looked after now.
 func (s *Service) WakeWebhooks() { nudge(s.hooks.wake) }
+
+// SurveyWebhooks has them counted now, and believes that it was some time ago.
+func (s *Service) SurveyWebhooks(ctx context.Context, ago time.Duration) {
+	v := &s.hooks.survey
+	v.mu.Lock()
+	v.at = time.Time{}
+	v.mu.Unlock()
+	s.hooks.surveys(ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.at = v.at.Add(-ago)
+}
 
 // RetryIn is how long a webhook that failed is left alone.
 var RetryIn = retryIn

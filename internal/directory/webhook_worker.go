@@ -35,6 +35,7 @@ type hooks struct {
 	now     func() time.Time
 	onEvent func(id string, err error)
 	wake    chan struct{}
+	survey  survey
 }
 
 func newHooks(s *Service, c Config) *hooks {
@@ -77,6 +78,7 @@ func (s *Service) DeliverWebhooks(ctx context.Context) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		l.look(ctx)
+		l.surveys(ctx)
 		pause(ctx, webhookGap)
 		select {
 		case <-ctx.Done():

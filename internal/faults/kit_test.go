@@ -1,4 +1,4 @@
-//go:build faults
+//go:build faults || observed
 
 package faults
 
@@ -222,7 +222,7 @@ func begin(t *testing.T, url string, env ...string) *program {
 	return p
 }
 
-var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+var address = regexp.MustCompile(`Roster +(http://127\.0\.0\.1:\d+)`) // not that of the metrics, which may be said before
 
 // up waits until the server says where it is.
 func (p *program) up(t *testing.T) *program {
@@ -233,8 +233,11 @@ func (p *program) up(t *testing.T) *program {
 			t.Fatalf("the server ended:\n%s", p.output)
 		default:
 		}
-		p.url = address.FindString(p.output.String())
-		return p.url != ""
+		found := address.FindStringSubmatch(p.output.String())
+		if found != nil {
+			p.url = found[1]
+		}
+		return found != nil
 	})
 	return p
 }

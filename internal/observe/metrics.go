@@ -39,6 +39,9 @@ type Metrics struct {
 	statementSeconds map[string]prometheus.Observer
 	statementOther   prometheus.Observer
 	statementErrors  *prometheus.CounterVec
+
+	sent        words
+	sentSeconds prometheus.Observer
 }
 
 // NewMetrics makes metrics that tell GraphQL operations apart by those names; by the first that come if none are given.
@@ -58,6 +61,7 @@ func NewMetrics(operations []string) *Metrics {
 	m.operations = m.configured(operations)
 	m.words()
 	m.statements()
+	m.attempts()
 	return m
 }
 

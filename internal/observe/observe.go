@@ -57,11 +57,6 @@ func (o *Observer) Begin(w http.ResponseWriter, hr *http.Request, id string) (co
 	return context.WithValue(ctx, requestKey{}, r), r
 }
 
-// Inject has an outgoing request tell which trace it is part of, if any.
-func Inject(ctx context.Context, h http.Header) {
-	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(h))
-}
-
 // Method is the method of a request, of those that HTTP knows; a client may send any word.
 func Method(text string) string {
 	switch text {

@@ -31,7 +31,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func all(t *testing.T) *observe.Metrics {
 	t.Helper()
 	m := observe.NewMetrics(nil)
-	m.Watch(func() sql.DBStats { return sql.DBStats{} }, func() directory.FeedState { return directory.FeedState{} })
+	m.Watch(func() sql.DBStats { return sql.DBStats{} }, func() directory.FeedState { return directory.FeedState{} },
+		func() directory.WebhooksState { return directory.WebhooksState{} })
 	o := observe.New(m, nil)
 	serve(t, o, func(ctx context.Context, r *observe.Request) {
 		r.Operates(ctx, "Groups", "query", false)

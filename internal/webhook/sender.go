@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"roster/internal/directory"
+	"roster/internal/observe"
 )
 
 const (
@@ -39,11 +40,12 @@ type Sender struct {
 	Allow
 	client    *http.Client
 	transport *http.Transport
+	observer  *observe.Observer
 }
 
-// New makes a Sender.
-func New(a Allow) *Sender {
-	s := &Sender{Allow: a}
+// New makes a Sender, whose attempts an observer sees; nil: nobody does.
+func New(a Allow, o *observe.Observer) *Sender {
+	s := &Sender{Allow: a, observer: o}
 	// No proxy of the environment: it would look the names up, and see to no bounds.
 	s.transport = &http.Transport{
 		DialContext: s.dial, TLSHandshakeTimeout: dialTime, MaxResponseHeaderBytes: maxHeader, MaxIdleConnsPerHost: perHost, IdleConnTimeout: keepTime,
@@ -78,34 +80,37 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.DialContext(ctx, network, address)
 }
 
-// Send sends a message once, and gives the answer 10 seconds.
+// Send sends a message once, and gives the answer 10 seconds. The request says which trace it is part of, where there are traces.
 func (s *Sender) Send(ctx context.Context, m directory.WebhookMessage) directory.WebhookAnswer {
-	begin := time.Now()
-	a := s.send(ctx, m)
-	a.Duration = time.Since(begin)
+	ctx, attempt := s.observer.Sends(ctx)
+	a, failure := s.send(ctx, m)
+	a.Duration = attempt.End(a.Status, failure)
 	return a
 }
 
-func (s *Sender) send(ctx context.Context, m directory.WebhookMessage) directory.WebhookAnswer {
+// send also answers why there was no answer, in a word for metrics; "" if there was one.
+func (s *Sender) send(ctx context.Context, m directory.WebhookMessage) (a directory.WebhookAnswer, failure string) {
 	if problem := s.Check(m.URL); problem != "" { // what is allowed may have changed since it was kept
-		return directory.WebhookAnswer{Problem: problem}
+		return directory.WebhookAnswer{Problem: problem}, observe.FailureRefused
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(m.Body))
 	if err != nil {
-		return directory.WebhookAnswer{Problem: "The URL cannot be sent to."}
+		return directory.WebhookAnswer{Problem: "The URL cannot be sent to."}, observe.FailureRefused
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", userAgent)
 	sign(r.Header, m)
+	observe.Inject(ctx, r.Header)
 	res, err := s.client.Do(r)
 	if err != nil {
-		return directory.WebhookAnswer{Problem: problemOf(err)}
+		a.Problem, failure = problemOf(err)
+		return a, failure
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself, for which the client keeps no time
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // the status says it all
 	}
-	return directory.WebhookAnswer{Status: res.StatusCode, RetryAfter: retryAfter(res)}
+	return directory.WebhookAnswer{Status: res.StatusCode, RetryAfter: retryAfter(res)}, ""
 }
 
 // sign adds the headers of Standard Webhooks: id, timestamp, and for each secret a signature of these two and the body.
@@ -132,8 +137,8 @@ func retryAfter(res *http.Response) time.Duration {
 	return time.Duration(min(n, maxSeconds)) * time.Second
 }
 
-// problemOf says why there was no answer, in words that tell nothing of the network that Roster is in.
-func problemOf(err error) string {
+// problemOf says why there was no answer, in words that tell nothing of the network that Roster is in, and in a word for metrics.
+func problemOf(err error) (problem, failure string) {
 	var dns *net.DNSError
 	var timeout net.Error
 	var record tls.RecordHeaderError
@@ -142,19 +147,19 @@ func problemOf(err error) string {
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.Is(err, errRefused):
-		return "The host leads to an address that is not one of the public internet."
+		return "The host leads to an address that is not one of the public internet.", observe.FailureRefused
 	case errors.As(err, &dns) && !dns.IsTimeout:
-		return "The host is not known."
+		return "The host is not known.", observe.FailureUnreachable
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "There was no answer in time."
+		return "There was no answer in time.", observe.FailureTimeout
 	case errors.As(err, &invalid), errors.As(err, &unknown):
-		return "The certificate is not one to trust."
+		return "The certificate is not one to trust.", observe.FailureTLS
 	case errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
-		return "The host does not speak TLS as it should."
+		return "The host does not speak TLS as it should.", observe.FailureTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "The connection was refused."
+		return "The connection was refused.", observe.FailureUnreachable
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "The connection was broken off."
+		return "The connection was broken off.", observe.FailureUnreachable
 	}
-	return "The host cannot be reached."
+	return "The host cannot be reached.", observe.FailureUnreachable
 }

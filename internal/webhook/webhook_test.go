@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,8 +15,13 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"roster/internal/directory"
+	"roster/internal/observe"
 	"roster/internal/webhook"
 )
 
@@ -25,8 +31,68 @@ func allowing(t testing.TB, entries ...string) *webhook.Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := webhook.New(a)
+	s := webhook.New(a, nil)
 	t.Cleanup(s.Close)
+	return s
+}
+
+// TestAttemptsAreSeen: each is counted by what came of it and is a span, which the receiver is told of; neither says where it went.
+func TestAttemptsAreSeen(t *testing.T) {
+	t.Parallel()
+	told := make(chan http.Header, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told <- r.Header
+		w.WriteHeader(map[string]int{"/hush": http.StatusNoContent, "/full": http.StatusServiceUnavailable}[r.URL.Path])
+	}))
+	defer srv.Close()
+	spans, metrics := tracetest.NewInMemoryExporter(), observe.NewMetrics(nil)
+	allow, err := webhook.ParseAllow([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := webhook.New(allow, observe.New(metrics, sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))
+	t.Cleanup(s.Close)
+	theirs := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state(t)})
+	ctx := trace.ContextWithSpanContext(t.Context(), theirs)
+	for path, failed := range map[string]codes.Code{"/hush": codes.Unset, "/full": codes.Error} {
+		spans.Reset()
+		if a := s.Send(ctx, message(srv.URL+path, "a secret of 32 bytes, just enough")); a.Problem != "" || a.Duration <= 0 {
+			t.Errorf("%+v", a)
+		}
+		span, header := spans.GetSpans()[0], <-told
+		if want := "00-" + theirs.TraceID().String() + "-" + span.SpanContext.SpanID().String() + "-01"; header.Get("Traceparent") != want || header.Get("Tracestate") != "" {
+			t.Errorf("the receiver is told %v, not %s alone", header, want)
+		}
+		if span.Name != "POST webhook" || span.SpanKind != trace.SpanKindClient || span.Status.Code != failed || span.Parent.SpanID() != theirs.SpanID() {
+			t.Errorf("%s: %+v", path, span)
+		}
+		if text := fmt.Sprint(span.Attributes); strings.Contains(text, "hush") || strings.Contains(text, srv.URL) {
+			t.Error(text)
+		}
+	}
+	s.Send(ctx, message("https://10.0.0.1/")) // nothing is sent there
+	var b strings.Builder
+	families, err := metrics.Gatherer().Gather()
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "roster_webhook_") {
+			fmt.Fprintln(&b, f)
+		}
+	}
+	text := strings.ReplaceAll(b.String(), "  ", " ") // protobuf's own text has one space or two, so that nobody relies on it
+	for _, want := range []string{`value:"2xx"} counter:{value:1`, `value:"5xx"} counter:{value:1`, `value:"address"} counter:{value:1`, `value:"timeout"} counter:{value:0`, "sample_count:3"} {
+		if !strings.Contains(text, want) || err != nil {
+			t.Errorf("%s is not in %s (%v)", want, text, err)
+		}
+	}
+}
+
+// state is what somebody's own tools wrote down for themselves.
+func state(t *testing.T) trace.TraceState {
+	t.Helper()
+	s, err := trace.ParseTraceState("theirs=hush")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 

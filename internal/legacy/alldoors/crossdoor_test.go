@@ -24,7 +24,7 @@ const (
 )
 
 // TestCrossDoor writes at random through one way in at a time and reads back through all of them: after each step they tell the
-// same story, which is the model's, and the change log says which door it was.
+// same story, which is the model's, and the change log says which door it was. At the end the audit proves what is kept beside it all.
 func TestCrossDoor(t *testing.T) {
 	t.Parallel()
 	total := tally{done: map[string]int{}, refused: map[string]int{}}
@@ -104,6 +104,7 @@ func sequence(t *testing.T, seed uint64, steps int, y *tally) {
 		}
 	}
 	r.feed()
+	r.w.audited()
 	if steps >= stepsEach {
 		r.complete()
 	}

@@ -52,6 +52,7 @@ func all(dir *directory.Service) []one {
 type world struct {
 	t      testing.TB
 	dir    *directory.Service
+	url    string // of the database
 	host   string
 	client *http.Client
 	beside *sql.DB // past the directory, for what only a test may ask
@@ -88,7 +89,7 @@ func newWorldOn(t testing.TB, url string, settings map[string]legacy.Setting, o 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = beside.Close() })
-	w := &world{t: t, dir: rostertest.DirectoryOn(t, store), beside: beside, log: &logged{}, level: slog.LevelWarn}
+	w := &world{t: t, dir: rostertest.DirectoryOn(t, store), url: url, beside: beside, log: &logged{}, level: slog.LevelWarn}
 	w.serve(settings)
 	return w
 }
@@ -270,6 +271,18 @@ func (w *world) tables() string {
 		b.WriteString(table + "\n" + rows + "\n")
 	}
 	return b.String()
+}
+
+// audited holds the directory to everything that `roster check` proves.
+func (w *world) audited() {
+	w.t.Helper()
+	report, err := directory.Audit(w.context(), w.url, false, 5)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, v := range report.Violations {
+		w.t.Errorf("%s: %s: expected %s, found %s", v.Audit, v.About(), v.Expected, v.Found)
+	}
 }
 
 // logLength is the place of the last change: a cheap sign of whether something was written.
