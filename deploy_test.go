@@ -138,7 +138,7 @@ func TestDeployedPrograms(t *testing.T) {
 	t.Parallel()
 	help := settings{"HOME": "/home/ada"}.ok(t, "-h").stdout
 	for file, want := range map[string][]string{
-		"deploy/Dockerfile":             {`CMD ["/roster", "probe"]`, `CMD ["serve"]`, "USER nonroot", "COPY go.mod go.sum"},
+		"deploy/Dockerfile":             {`CMD ["/roster", "probe", "-live"]`, `CMD ["serve"]`, "USER nonroot", "COPY go.mod go.sum"},
 		"deploy/systemd/roster.service": {"ExecStart=/usr/local/bin/roster serve", "NoNewPrivileges=yes", "ProtectSystem=strict", "DynamicUser=yes", "KillMode=mixed"},
 	} {
 		text, err := os.ReadFile(file)
