@@ -51,7 +51,7 @@ func TestConstraintsAreExplained(t *testing.T) {
 	}
 	// Ours to keep: identifiers that we make, and what is upserted.
 	made := []string{"_number_unique", "_id_unique", "_hash_unique", "users_id_username_unique", "worker_models_name_unique", "worker_models_group_exists", "tokens_parent_exists",
-		"identities_user_unique", "identities_user_exists", "webhook_deliveries_webhook_exists", "idempotency_answers_key_exists"}
+		"deleted_members_group_exists", "deleted_admins_group_exists", "deleted_actions_group_exists", "identities_user_unique", "identities_user_exists", "webhook_deliveries_webhook_exists", "idempotency_answers_key_exists"}
 	for _, name := range there {
 		ours := slices.ContainsFunc(made, func(m string) bool { return strings.HasSuffix(name, m) })
 		if _, ok := directory.Constraints[name]; !ok && !ours {
