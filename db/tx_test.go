@@ -195,7 +195,7 @@ func TestInTx(t *testing.T) {
 // TestErrorsAreTranslated holds every way to fail to its kind. No text of an error holds a value.
 func TestErrorsAreTranslated(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, Options{StatementTimeout: 50 * time.Millisecond})
+	s, hasty := openStore(t, Options{}), openStore(t, Options{StatementTimeout: 50 * time.Millisecond})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	closed := openStore(t, Options{})
@@ -213,7 +213,7 @@ func TestErrorsAreTranslated(t *testing.T) {
 		"NoNumber":     {func() error { return s.exec(t.Context(), "SELECT $1::int", "4711x") }, Check, "22P02", ""},
 		"NUL":          {func() error { return s.exec(t.Context(), "SELECT $1::text", "4711\x00") }, Check, "", ""},
 		"Syntax":       {func() error { return s.exec(t.Context(), "SELEKT 4711") }, Other, "42601", ""},
-		"TooSlow":      {func() error { return s.exec(t.Context(), "SELECT pg_sleep(60)") }, Timeout, "57014", ""},
+		"TooSlow":      {func() error { return hasty.exec(t.Context(), "SELECT pg_sleep(60)") }, Timeout, "57014", ""},
 		"Cancelled":    {func() error { return s.exec(cancelled, "SELECT 1") }, Timeout, "", ""},
 		"PoolIsClosed": {func() error { return closed.exec(t.Context(), "SELECT 1") }, Unavailable, "", ""},
 		"InTx": {func() error {
