@@ -134,25 +134,25 @@ func TestStreamIsExact(t *testing.T) {
 	}
 	writing.Go(func() { w.disturb(own(r), 12) })
 	writing.Wait()
+	conditions := []string{"true", "kind IN ('MEMBER_REMOVED', 'USER_UPDATED')", "group_name = 'g1'", "group_name = 'g2'"}
+	wrote := func(condition string) []string {
+		return w.log(condition + fmt.Sprintf(" AND (tx, seq) > (SELECT tx, seq FROM changes ORDER BY tx, seq OFFSET %d LIMIT 1)", before-1))
+	}
+	few := func(condition string) bool { return len(wrote(condition)) < 10 }
+	for slices.ContainsFunc(conditions, few) && ctx.Err() == nil {
+		_ = w.writeSomething(r) // on a busy machine most of the others were cut
+	}
 	close(written)
 	reading.Wait()
 	w.settle()
-	for i, condition := range []string{"true", "kind IN ('MEMBER_REMOVED', 'USER_UPDATED')", "group_name = 'g1'", "group_name = 'g2'"} {
+	for i, condition := range conditions {
 		f := readers[i]
-		want := w.log(condition)
-		if i == 0 {
-			want = want[before:]
-		} else {
-			want = want[len(want)-len(w.log(condition+fmt.Sprintf(" AND (tx, seq) > (SELECT tx, seq FROM changes ORDER BY tx, seq OFFSET %d LIMIT 1)", before-1))):]
-		}
+		want := wrote(condition)
 		if err := f.takeAll(ctx, len(want)); err != nil {
 			t.Errorf("where %s: %v", condition, err)
 		}
 		if d := cmp.Diff(want, f.seen); d != "" {
 			t.Errorf("where %s, %d changes were written and %d came:\n%s", condition, len(want), len(f.seen), d)
-		}
-		if len(want) < 10 {
-			t.Errorf("where %s there are %d changes: too few to test", condition, len(want))
 		}
 	}
 }
@@ -160,18 +160,27 @@ func TestStreamIsExact(t *testing.T) {
 // own is a source of chance drawn from another.
 func own(r *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(r.Uint64(), 0)) }
 
-// someOf reads a few changes and breaks off; a stream that ends by itself, for want of a database, is taken up again.
+// someOf reads a few changes and breaks off; a stream that ends by itself, for want of a database, is taken up again. Few break off before
+// they have a stream: each such costs a connection, and a machine that is busy with new ones answers the next too late as well.
 func (s *subscriber) someOf(ctx context.Context, r *rand.Rand) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.IntN(200))*time.Millisecond)
+	briefly := func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Duration(r.IntN(200))*time.Millisecond)
+	}
+	opening, cancel := ctx, func() {}
+	if r.IntN(8) == 0 {
+		opening, cancel = briefly()
+	}
 	defer cancel()
-	st, err := s.s.Subscribe(ctx, s.by, directory.StreamArgs{After: s.cursor, Filter: s.filter}, wantedOfChanges)
+	st, err := s.s.Subscribe(opening, s.by, directory.StreamArgs{After: s.cursor, Filter: s.filter}, wantedOfChanges)
 	if st != nil {
 		defer st.Close()
 	}
+	reading, enough := briefly()
+	defer enough()
 	if err == nil {
-		err = s.take(ctx, st, len(s.seen)+1+r.IntN(40))
+		err = s.take(reading, st, len(s.seen)+1+r.IntN(40))
 	}
-	if code := failure(err); err != nil && ctx.Err() == nil && code != directory.Unavailable {
+	if code := failure(err); err != nil && opening.Err() == nil && reading.Err() == nil && code != directory.Unavailable {
 		s.w.t.Error(err)
 	}
 }
