@@ -19,6 +19,14 @@ const (
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
+// jwtPrefix is how JWTs begin: a JSON object in base64.
+const jwtPrefix = "eyJ"
+
+// HoldsSecret reports whether there is in a text what looks like a token of Roster's or a JWT: it is not to be written down as it is.
+func HoldsSecret(text string) bool {
+	return strings.Contains(text, secretPrefix) || strings.Contains(text, jwtPrefix)
+}
+
 // MinSecret is the fewest characters that a token given by configuration may have, maxSecret the most bytes.
 const (
 	MinSecret = 20

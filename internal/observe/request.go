@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -260,7 +259,7 @@ const maxName = 64
 
 // speakable is a name as it may be written down: not one that is long, or that somebody took for the place of a token.
 func speakable(name string) string {
-	if len(name) > maxName || strings.Contains(name, "rst_") {
+	if len(name) > maxName || directory.HoldsSecret(name) {
 		return others
 	}
 	return name
@@ -275,7 +274,7 @@ func Path(path string) string {
 	if len(path) > most {
 		path = path[:most] + "…"
 	}
-	if strings.Contains(path, "rst_") || strings.Contains(path, "eyJ") {
+	if directory.HoldsSecret(path) {
 		path = secrets.ReplaceAllString(path, "…")
 	}
 	return path
