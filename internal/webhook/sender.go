@@ -137,7 +137,8 @@ func retryAfter(res *http.Response) time.Duration {
 	return time.Duration(min(n, maxSeconds)) * time.Second
 }
 
-// problemOf says why there was no answer, in words that tell nothing of the network that Roster is in, and in a word for metrics.
+// problemOf says why there was no answer, in words that name no address of the network that Roster is in, and in a word for metrics. That a name is known
+// there, and leads inside, it does tell: to those who may make webhooks, who see every group.
 func problemOf(err error) (problem, failure string) {
 	var dns *net.DNSError
 	var timeout net.Error
