@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The program as a person meets it: a Postgres of its own, a token of their choice, a restart.
@@ -276,5 +277,42 @@ func TestCurrentSchemaIsNotMigrated(t *testing.T) {
 	}
 	if got := start(t, with).get(t, "/readyz"); !strings.HasPrefix(got, "200 ") {
 		t.Errorf("beside a server that migrates: %s", got)
+	}
+}
+
+// A server drops by itself what was kept for long enough, and leaves what was not.
+func TestOldIsDropped(t *testing.T) {
+	t.Parallel()
+	with := settings{"DATABASE_URL": emptyDatabase(t), "ROSTER_ADMIN_TOKEN": adminToken, "ROSTER_RESTORE_DAYS": "3"}
+	with.ok(t, "migrate")
+	beam, err := sql.Open("pg", with["DATABASE_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beam.Close()
+	for _, text := range []string{
+		`INSERT INTO deleted_groups (id, number, handle, name, description, type, access_type, use_default_storage, public, tags, version, created_at, deleted_at)
+			SELECT gen_random_uuid(), days, 'h', 'group ' || days, '', 'MANAGED', 'READ_ONLY', true, false, '[]', 1, now(), now() - make_interval(days => days)
+			FROM unnest(ARRAY[2, 4, 400]) days`,
+		`INSERT INTO idempotency_keys (caller, key, fingerprint, created_at)
+			SELECT gen_random_uuid(), hours || ' hours', '', now() - make_interval(hours => hours) FROM unnest(ARRAY[1, 25, 2500]) hours`,
+	} {
+		if _, err := beam.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, with)
+	const want = "group 2, 1 hours"
+	tick, late := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for got := ""; got != want; {
+		if err := beam.QueryRowContext(t.Context(), `SELECT (SELECT string_agg(name, '; ') FROM deleted_groups) || ', ' || (SELECT string_agg(key, '; ') FROM idempotency_keys)`).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("there is still: %s", got)
+		}
 	}
 }

@@ -193,6 +193,12 @@ func (h *hooked) until(id, what string, so func(*directory.Webhook) bool) *direc
 	}
 }
 
+// untilFailing waits until a webhook is failing and nobody holds it.
+func (h *hooked) untilFailing(id string) {
+	h.t.Helper()
+	h.until(id, "failing", func(w *directory.Webhook) bool { return w.State == directory.WebhookStateFailing && h.unheld(id) })
+}
+
 // untilDead waits until a webhook is dead and gives the reason.
 func (h *hooked) untilDead(id string) directory.WebhookReason {
 	h.t.Helper()

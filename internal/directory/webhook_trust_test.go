@@ -480,7 +480,7 @@ func TestWebhookDeliveriesAreBounded(t *testing.T) {
 	first := h.mail("1")
 	h.settle()
 	stop := h.deliver(h.Service)
-	h.until(id, "failing", func(w *directory.Webhook) bool { return w.State == directory.WebhookStateFailing && h.unheld(id) })
+	h.untilFailing(id)
 	h.exec(`INSERT INTO webhook_deliveries (id, webhook_id, number, type, attempts, duration_ms) SELECT gen_random_uuid(), id, i, 'test', 1, 0 FROM webhooks, generate_series(2, 5000) i`)
 	h.exec(`UPDATE webhooks SET sent = 5000`)
 	h.exec(`DELETE FROM webhook_deliveries WHERE number BETWEEN 2 AND 4000`)
