@@ -64,7 +64,7 @@ func (s *Store) FindDeletedGroups(ctx context.Context, refs []GroupRef) ([]uuid.
 // have come to their end since.
 type DeletedGroup struct {
 	Group
-	LostAdmins bool // it had admins, and none of them is a user any more
+	HadAdmins bool // whether or not they are users still
 }
 
 // LockDeletedGroup locks and reads a deleted group; false if it is none any more. Its turn has to be taken before.
@@ -74,10 +74,9 @@ func (s *Store) LockDeletedGroup(ctx context.Context, id, viewer uuid.UUID) (Del
 			EXISTS (SELECT FROM deleted_members v WHERE v.group_id = g.id AND v.user_id = $2::uuid AND (v.expires_at IS NULL OR v.expires_at > now())),
 			EXISTS (SELECT FROM deleted_admins v WHERE v.group_id = g.id AND v.user_id = $2::uuid),
 			EXISTS (SELECT FROM deleted_admins a WHERE a.group_id = g.id)
-				AND NOT EXISTS (SELECT FROM deleted_admins a JOIN users u ON u.id = a.user_id WHERE a.group_id = g.id)
 		FROM deleted_groups g WHERE id = $1::uuid FOR UPDATE`, []any{id.String(), viewer.String()},
 		&g.ID, &g.Number, &g.Handle, &g.Name, &g.Description, &g.Type, &g.ExternalID, &g.AccessType, &g.FolderOwner, &g.UseDefaultStorage, &g.Public, &g.Tags,
-		&g.Version, &g.CreatedAt, &g.CreatedBy, &g.ViewerIsMember, &g.ViewerIsAdmin, &g.LostAdmins)
+		&g.Version, &g.CreatedAt, &g.CreatedBy, &g.ViewerIsMember, &g.ViewerIsAdmin, &g.HadAdmins)
 	return g, ok, err
 }
 

@@ -45,10 +45,6 @@ func (in RestoreGroupInput) run(w *write) error {
 	if err != nil {
 		return err
 	}
-	if d.LostAdmins && !decide(w.by, OperationAdminsEdit, &standing{}).Allowed {
-		return &Error{Code: LastAdmin, Field: "input.group",
-			Message: "None of its admins is there any more: it is for those to restore who may give it another, by MEMBERS_EDIT."}
-	}
 	g := &d.Group
 	g.Name, g.Handle = or(in.Name, g.Name), or(in.Handle, g.Handle)
 	if in.ExternalID.Set {
@@ -57,6 +53,11 @@ func (in RestoreGroupInput) run(w *write) error {
 	back, err := w.store.RestoreGroup(w.ctx, g)
 	if err != nil {
 		return err
+	}
+	// Only now it is certain who came back: users are not locked before.
+	if d.HadAdmins && len(back.Admins) == 0 && !decide(w.by, OperationAdminsEdit, &standing{}).Allowed {
+		return &Error{Code: LastAdmin, Field: "input.group",
+			Message: "None of its admins is there any more: it is for those to restore who may give it another, by MEMBERS_EDIT."}
 	}
 	w.out.group = &g.ID
 	w.touch(g.ID, 0, 0) // a new version, so that nobody takes it for the one that was deleted

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -339,5 +340,31 @@ func TestDeletedGroupsAreKeptWhole(t *testing.T) {
 		if want != got {
 			t.Errorf("%s has %s\nkept is %s", table, want, got)
 		}
+	}
+}
+
+// TestRestoreLosesItsAdmin: the last admin there is is deleted after the group was looked at, and before it is back.
+func TestRestoreLosesItsAdmin(t *testing.T) {
+	t.Parallel()
+	var late func()
+	w := newWorldWith(t, db.Options{OnStatement: func(_ context.Context, text string) {
+		if then := late; then != nil && strings.HasPrefix(text, "WITH its_members") {
+			late = nil
+			then()
+		}
+	}})
+	w.users("ann", "bob")
+	w.withRole("adm", directory.RoleAdministrator)
+	w.group("Club", "bob", "ann", false)
+	remover := w.as("adm", directory.PermissionGroupsRemove, directory.PermissionGroupsView)
+	w.remove(club)
+	late = func() {
+		w.did(w.DeleteUser(t.Context(), directory.System(), directory.DeleteUserInput{User: *named("ann")[0]}, nothing))
+	}
+	if _, err := w.RestoreGroup(t.Context(), remover, directory.RestoreGroupInput{Group: club}, nothing); failure(err) != directory.LastAdmin {
+		t.Errorf("without MEMBERS_EDIT: %v", err)
+	}
+	if late != nil || w.text(`SELECT count(*) FROM users WHERE username = 'ann'`) != "0" {
+		t.Error("nobody was deleted meanwhile")
 	}
 }
