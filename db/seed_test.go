@@ -157,3 +157,37 @@ func TestSeedNumber(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestSeedAgain: groups of a seed that were deleted, and are made again with the same ids, can be deleted again.
+func TestSeedAgain(t *testing.T) {
+	t.Parallel()
+	url, pool := seedable(t)
+	s, err := Open(Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, err := pool.ExecContext(t.Context(), "INSERT INTO groups (id, handle, name) VALUES (gen_random_uuid(), 'other', 'other')"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		ids, err := s.ids(t.Context(), "SELECT id FROM groups")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if err := s.KeepAndDeleteGroup(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := pool.ExecContext(t.Context(), "DELETE FROM users"); err != nil {
+			t.Fatal(err)
+		}
+		if err := Seed(t.Context(), url, SeedSize{Groups: 10, Users: 10, Memberships: 24, Big: 5, Wide: 1}, func(string, int, time.Duration) {}); err != nil {
+			t.Fatal(err)
+		}
+		if got := answer(t, pool, "SELECT string_agg(name, ' ') FROM deleted_groups"); got != "other" {
+			t.Errorf("kept are %s, want the one that is not there again", got)
+		}
+	}
+}
