@@ -132,8 +132,9 @@ func (w *write) tellRestored(g *db.Group, back db.Restored) error {
 	return nil
 }
 
-// deletedBatch bounds how many deleted groups one sweep forgets.
-const deletedBatch = 100
+// deletedBatch bounds how many deleted groups one sweep forgets, so that it ends within the time limit of a statement: forgetting a group takes
+// some tenth of what deleting it took, which ended within that too.
+const deletedBatch = 10
 
 // SweepDeleted forgets groups that were deleted too long ago to be restored: a batch at most, the longest gone first. It says how many.
 func (s *Service) SweepDeleted(ctx context.Context) (int, error) {
