@@ -4894,7 +4894,8 @@ type Mutation {
   number, its members, admins, actions and worker models. Users who are deleted and memberships whose time is over do not
   come back, nor do its tokens: make new ones. For the admins that it had and GROUPS_REMOVE; to callers who could not
   see the group it is NOT_FOUND, as it is when its time is over. If its name, handle or external id has gone to another group:
-  CONFLICT. If it had admins and all of them are deleted: LAST_ADMIN, but for holders of MEMBERS_EDIT.
+  CONFLICT. Giving it another one is for those who may update it, too. If it had admins and all of them are deleted:
+  LAST_ADMIN, but for holders of MEMBERS_EDIT.
   """
   restoreGroup(
     """What to do."""

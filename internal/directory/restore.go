@@ -22,7 +22,8 @@ func (w *write) forget(id uuid.UUID) error {
 
 // RestoreGroup brings a deleted group back as it was, with its id and number, its members, admins, actions and worker models. Who is no
 // user any more and memberships whose time is over do not come back, nor do tokens: what was deleted opens no door again by itself.
-// For whoever may delete it: the admins that it had, and holders of GROUPS_REMOVE.
+// For whoever may delete it: the admins that it had, and holders of GROUPS_REMOVE. Under another name, handle or external id it is for
+// those of them who may change it as well.
 // Codes: NOT_FOUND (deleted too long ago, too, or not deleted), FORBIDDEN, CONFLICT (name, handle or externalId taken meanwhile),
 // LAST_ADMIN (it had admins, none of them is there, and the caller may not make another).
 func (s *Service) RestoreGroup(ctx context.Context, by Caller, in RestoreGroupInput, sel Selection) (*Payload, error) {
@@ -45,10 +46,16 @@ func (in RestoreGroupInput) run(w *write) error {
 	if err != nil {
 		return err
 	}
-	g := &d.Group
+	g, was := &d.Group, d.Group
 	g.Name, g.Handle = or(in.Name, g.Name), or(in.Handle, g.Handle)
 	if in.ExternalID.Set {
 		g.ExternalID = in.ExternalID.Value
+	}
+	if g.Name != was.Name || g.Handle != was.Handle || !sameText(g.ExternalID, was.ExternalID) {
+		at := standingIn(w.by, g)
+		if may := decide(w.by, OperationGroupUpdate, &at); !may.Allowed {
+			return deny(w.by, may)
+		}
 	}
 	back, err := w.store.RestoreGroup(w.ctx, g)
 	if err != nil {

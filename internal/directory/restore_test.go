@@ -203,6 +203,28 @@ func TestRestoreRefused(t *testing.T) {
 	clean(t, w.url)
 }
 
+// TestRestoreUnderAnotherName: whoever may delete a group but not change it brings it back as it was, or not at all.
+func TestRestoreUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	w := furnished(t)
+	w.withRole("adm", directory.RoleAdministrator)
+	narrow := []directory.Permission{directory.PermissionGroupsRemove, directory.PermissionGroupsView}
+	w.remove(club)
+	for name, by := range map[string]directory.Caller{"its admin's token": w.as("ann", narrow...), "an administrator's token": w.as("adm", narrow...)} {
+		for _, in := range []directory.RestoreGroupInput{
+			{Name: ptr("club")}, {Handle: ptr("h")}, {ExternalID: directory.Some("x")}, {ExternalID: directory.Optional[string]{Set: true}},
+		} {
+			in.Group, in.DryRun = club, true
+			if _, err := w.RestoreGroup(t.Context(), by, in, nothing); failure(err) != directory.Forbidden {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		same := directory.RestoreGroupInput{Group: club, Name: ptr("Club"), Handle: ptr("the-club"), ExternalID: directory.Some("x-club"), DryRun: true}
+		w.did(w.RestoreGroup(t.Context(), by, same, nothing))
+	}
+	w.did(w.RestoreGroup(t.Context(), w.as("ann", append(narrow, directory.PermissionGroupsEdit)...), directory.RestoreGroupInput{Group: club, Name: ptr("other")}, nothing))
+}
+
 // TestRestoreInTime: what was deleted too long ago, or while nothing is kept, does not come back, and is not kept on.
 func TestRestoreInTime(t *testing.T) {
 	t.Parallel()
