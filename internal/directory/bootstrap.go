@@ -148,7 +148,10 @@ func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 			return err
 		}
 		pairs, err := w.store.DeleteExpired(w.ctx, ids, sweepBatch)
-		if err != nil || len(pairs) == 0 {
+		if err != nil {
+			return err
+		}
+		if err := w.store.ReckonNextExpiry(w.ctx, ids); err != nil || len(pairs) == 0 {
 			return err
 		}
 		gs, err := w.lockedGroups(ids)
