@@ -191,12 +191,13 @@ func (s *Store) DeleteExpired(ctx context.Context, groups []uuid.UUID, limit int
 		AND e.expires_at <= now() ORDER BY e.expires_at LIMIT $2)`+returnMembers, UUIDs(groups), int64(limit))
 }
 
+const lockExpired = "SELECT g.id FROM groups g WHERE g.next_expiry <= now() ORDER BY g.next_expiry LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
+
 // LockExpired locks up to limit groups of which a membership may have come to its end and that nobody else is writing to, those that
 // have waited longest first. The version before this one found them by the index members_expired, which has to stay while it may run
 // beside this one.
 func (s *Store) LockExpired(ctx context.Context, limit int) ([]uuid.UUID, error) {
-	return s.ids(ctx, `SELECT g.id FROM groups g WHERE g.next_expiry <= now() ORDER BY g.next_expiry LIMIT $1
-		FOR NO KEY UPDATE SKIP LOCKED`, int64(limit))
+	return s.ids(ctx, lockExpired, int64(limit))
 }
 
 // ReckonNextExpiry has locked groups say when the next of their memberships ends. It may have been said of one that has gone since, or

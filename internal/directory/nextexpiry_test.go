@@ -3,6 +3,7 @@ package directory_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,4 +176,37 @@ func TestSweepBeside(t *testing.T) {
 	if got := w.text(`SELECT g.next_expiry = m.expires_at FROM groups g JOIN members m ON m.group_id = g.id`); got != "true" {
 		t.Error("the group does not say when bob's membership ends")
 	}
+}
+
+// TestSweepInParts: a sweep takes the same statements however many it closes, and comes back for those that it left.
+func TestSweepInParts(t *testing.T) {
+	t.Parallel()
+	var statements atomic.Int64
+	w := newWorldWith(t, db.Options{OnStatement: func(context.Context, string) { statements.Add(1) }})
+	w.manyUsers(500)
+	sweep := func(want int) int64 {
+		t.Helper()
+		w.exec(`UPDATE members SET expires_at = now()`)
+		statements.Store(0)
+		if n, err := w.SweepExpired(t.Context()); n != want || err != nil {
+			t.Errorf("the sweep closes %d, %v; want %d", n, err, want)
+		}
+		return statements.Load()
+	}
+	w.group("one", "u0", "u0", false)
+	few := sweep(1)
+	for _, name := range []string{"a", "b", "c"} {
+		w.group(name, "", "u0", false)
+		w.until(directory.GroupByName(name), time.Now().Add(time.Hour), numbered(0, 400))
+	}
+	if many := sweep(1_000); many != few {
+		t.Errorf("a sweep of one takes %d statements, one of 1,000 takes %d", few, many)
+	}
+	if left := w.counted(directory.GroupByName("a")) + w.counted(directory.GroupByName("b")) + w.counted(directory.GroupByName("c")); left != 0 {
+		t.Errorf("%d are there of those that the sweep left", left)
+	}
+	if rest := sweep(200); rest != few {
+		t.Errorf("a sweep of one takes %d statements, one of 200 takes %d", few, rest)
+	}
+	w.checkCounters()
 }
