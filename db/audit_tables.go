@@ -22,6 +22,13 @@ var audits = append([]audit{
 		violations: countAudit("admin_count", "admins"),
 	},
 	{
+		name: "next-expiries", meaning: "no membership ends before its group says that one does",
+		rows: "SELECT count(*) FROM groups",
+		violations: about("g.id", "", "", "g.name") + `to_jsonb(m.at) #>> '{}' || ' or before', coalesce(to_jsonb(g.next_expiry) #>> '{}', 'never'), false
+			FROM groups g JOIN (SELECT group_id, min(expires_at) AS at FROM members GROUP BY group_id) m ON m.group_id = g.id
+			WHERE m.at < coalesce(g.next_expiry, 'infinity')`,
+	},
+	{
 		name: "totals", meaning: "the kept totals are the numbers of groups and users",
 		rows: "SELECT count(DISTINCT noun) FROM totals",
 		violations: about("", "", "", "x.noun") + `x.n::text, coalesce(t.n, 0)::text, false

@@ -39,11 +39,9 @@ type Group struct {
 	ViewerIsAdmin     bool
 }
 
-// memberCount is the kept counter without those whose time is over and who have not been swept yet. Mostly there are none, which one
-// look tells for all rows. The expiry is compared together with the group, so that only the index of a group's expiries will do: a
-// plan made while few had expired would go through all of them for each group, and be kept for when many have.
-const memberCount = `CASE WHEN EXISTS (SELECT 1 FROM members x WHERE x.expires_at <= now()) THEN g.member_count - (SELECT count(*) FROM members e
-	WHERE e.group_id = g.id AND e.expires_at IS NOT NULL AND (e.group_id, e.expires_at) <= (g.id, now())) ELSE g.member_count END`
+// memberCount is the kept counter without those whose time is over and who have not been swept yet. Mostly there are none, which the
+// group's own row tells: members is not even opened.
+const memberCount = "CASE WHEN g.next_expiry <= now() THEN g.member_count - expired_members(g.id) ELSE g.member_count END"
 
 // Groups is the table of groups.
 var Groups = &Table[Group]{
@@ -66,8 +64,7 @@ var Groups = &Table[Group]{
 		"created_at":          {"g.created_at", func(r *Group) any { return &r.CreatedAt }},
 		"created_by":          {"g.created_by", func(r *Group) any { return &r.CreatedBy }},
 		"updated_at":          {"g.updated_at", func(r *Group) any { return &r.UpdatedAt }},
-		"member_count": {memberCount,
-			func(r *Group) any { return &r.MemberCount }},
+		"member_count":        {memberCount, func(r *Group) any { return &r.MemberCount }},
 		"stored_member_count": {"g.member_count", func(r *Group) any { return &r.StoredMemberCount }},
 		"admin_count":         {"g.admin_count", func(r *Group) any { return &r.AdminCount }},
 		"viewer_is_member": {"EXISTS (SELECT 1 FROM members v WHERE v.group_id = g.id AND v.user_id = ?::uuid AND (v.expires_at IS NULL OR v.expires_at > now()))",

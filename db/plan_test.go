@@ -69,11 +69,7 @@ func explain[T any](t *testing.T, s *Store, table *Table[T], name string, l List
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lines []string
-	if err := s.each(t.Context(), "EXPLAIN (COSTS OFF) "+st.text, st.args, scanText(&lines)); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	plan := strings.Join(lines, "\n")
+	plan := s.plan(t, st.text, st.args...)
 	_, page, _ := strings.Cut(plan, "Limit") // what is above it puts the parents' pages together
 	if !strings.Contains(page, "Index Cond: ") || strings.Contains(page, "->  Sort\n") {
 		t.Errorf("%s %s is no range of an index:\n%s\n%s", table.from, name, st.text, plan)

@@ -137,6 +137,11 @@ func TestAuditFinds(t *testing.T) {
 	}{
 		{"MemberCount", `UPDATE groups SET member_count = 7 WHERE name = 'crew'`, []string{"member-counts"}, "grp_* crew: 2, 7"},
 		{"AdminCount", `UPDATE groups SET admin_count = 0 WHERE name = 'crew'`, []string{"admin-counts"}, "grp_* crew: 1, 0"},
+		{"NextExpiry", aside + `UPDATE members SET expires_at = '2050-01-01Z' WHERE username_key = 'bob'`, []string{"next-expiries", "log-members"},
+			"grp_* crew: 2050-01-01T00:00:00+00:00 or before, never"},
+		{"NextExpiryLate", `UPDATE members SET expires_at = '2050-01-01Z' WHERE username_key = 'bob'; UPDATE groups SET next_expiry = next_expiry + interval '1 second'
+			WHERE name = 'crew'`, []string{"next-expiries", "log-members"}, "grp_* crew: 2050-01-01T00:00:00+00:00 or before, 2050-01-01T00:00:01+00:00"},
+		{"NextExpiryTrigger", `DROP TRIGGER members_end ON members`, []string{"schema"}, "trigger members_end: there, and at work, missing"},
 		{"Total", `UPDATE totals SET n = n + 1 WHERE noun = 'users' AND shard = 3`, []string{"totals"}, "users: 4, 5"},
 		{"TotalsGone", `DELETE FROM totals WHERE noun = 'groups'`, []string{"totals"}, "groups: 2, 0"},
 		{"LastAdmin", `DELETE FROM admins WHERE group_id = (SELECT id FROM groups WHERE name = 'crew'); UPDATE groups SET admin_count = 0 WHERE name = 'crew'`,

@@ -134,8 +134,8 @@ func (w *write) revokeAll(ts []db.Token, but uuid.UUID) error {
 const sweepBatch = 1_000
 
 // SweepExpired closes memberships whose time is over: reads have not shown them since; now the rows go, the counters follow and
-// the change log says MEMBER_EXPIRED. It returns how many it closed, at most a batch; fewer if other writers hold their groups. Sessions
-// that ended long ago go too.
+// the change log says MEMBER_EXPIRED. Their groups say anew when the next one ends, and so do those that said it too soon. It returns how
+// many it closed, at most a batch; fewer if other writers hold their groups. Sessions that ended long ago go too.
 func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 	closed := 0
 	_, err := s.write(ctx, System(), false, Selection{}, func(w *write) error {
@@ -148,7 +148,10 @@ func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 			return err
 		}
 		pairs, err := w.store.DeleteExpired(w.ctx, ids, sweepBatch)
-		if err != nil || len(pairs) == 0 {
+		if err != nil {
+			return err
+		}
+		if err := w.store.ReckonNextExpiry(w.ctx, ids); err != nil || len(pairs) == 0 {
 			return err
 		}
 		gs, err := w.lockedGroups(ids)

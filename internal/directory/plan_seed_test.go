@@ -36,6 +36,7 @@ var planSeed = []string{
 	`INSERT INTO members (group_id, user_id, id, username_key, added_at, via, expires_at)
 		SELECT g.id, u.id, gen_random_uuid(), u.name, '2025-01-01'::timestamptz + u.n * interval '1 minute', 'SYSTEM', CASE WHEN u.n % 50 = 0 THEN '2100-01-01'::timestamptz END
 		FROM m JOIN g ON g.n = m.g JOIN u ON u.n = m.u`,
+	`UPDATE groups SET next_expiry = '2100-01-01' WHERE id IN (SELECT group_id FROM members WHERE expires_at IS NOT NULL)`,
 	`INSERT INTO admins (group_id, user_id, id, username_key, added_at, via) SELECT g.id, u.id, gen_random_uuid(), u.name, '2025-01-01', 'SYSTEM' FROM a JOIN g ON g.n = a.g JOIN u ON u.n = a.u`,
 	`INSERT INTO tokens (id, group_id, user_id, description, prefix, hash, expiration, expires_at, created_at, last_used_at, revoked_at)
 		SELECT md5('t' || n)::uuid, CASE WHEN n % 2 = 0 THEN md5('g' || n)::uuid END, CASE WHEN n % 2 = 1 THEN md5('u' || n)::uuid END, 'pipeline ' || n, 'rst_', decode(md5('t' || n), 'hex'),

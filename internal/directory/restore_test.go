@@ -347,7 +347,7 @@ func TestRestoreTogether(t *testing.T) {
 func TestDeletedGroupsAreKeptWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	anew := map[string]string{"groups": "member_count admin_count updated_at", "members": "username_key", "admins": "username_key"}
+	anew := map[string]string{"groups": "member_count admin_count updated_at next_expiry", "members": "username_key", "admins": "username_key"}
 	owned := strings.Fields(w.text(`SELECT string_agg(conrelid::regclass::text, ' ') FROM pg_constraint WHERE contype = 'f' AND confrelid = 'groups'::regclass`))
 	if len(owned) < 5 {
 		t.Fatalf("groups own only %v", owned)

@@ -198,6 +198,8 @@ func (w *world) checkCounters() {
 	for what, query := range map[string]string{
 		"counters of groups": `SELECT string_agg(g.name || ': ' || g.member_count || '/' || g.admin_count, ', ') FROM groups g
 			WHERE g.member_count <> (SELECT count(*) FROM members m WHERE m.group_id = g.id) OR g.admin_count <> (SELECT count(*) FROM admins m WHERE m.group_id = g.id)`,
+		"next expiries": `SELECT string_agg(DISTINCT g.name || ': ' || coalesce(g.next_expiry::text, 'never'), ', ') FROM groups g JOIN members m ON m.group_id = g.id
+			WHERE m.expires_at < coalesce(g.next_expiry, 'infinity')`,
 		"totals": `SELECT string_agg(noun, ', ') FROM (SELECT noun, sum(n) n FROM totals GROUP BY noun) t
 			WHERE n <> CASE noun WHEN 'groups' THEN (SELECT count(*) FROM groups) ELSE (SELECT count(*) FROM users) END`,
 		"names of members": `SELECT string_agg(u.username, ', ') FROM (SELECT * FROM members UNION ALL SELECT *, NULL FROM admins) m

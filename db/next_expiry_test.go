@@ -1,0 +1,90 @@
+package db
+
+import (
+	"io/fs"
+	"regexp"
+	"strings"
+	"testing"
+
+	"roster/migrations"
+)
+
+// plan is what Postgres makes of a statement.
+func (s *Store) plan(t *testing.T, text string, args ...any) string {
+	t.Helper()
+	var lines []string
+	if err := s.each(t.Context(), "EXPLAIN (COSTS OFF) "+text, args, scanText(&lines)); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestMemberCountPlans: who shows memberCount opens members for no group but those of which somebody's time is over, and for those by the
+// index of their own ends, however few have expired when the plan is made.
+func TestMemberCountPlans(t *testing.T) {
+	t.Parallel()
+	s := withSchema(t)
+	s.run(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(1, 200) i`)
+	s.run(t, `INSERT INTO groups (id, handle, name) SELECT gen_random_uuid(), 'g' || i, 'g' || i FROM generate_series(1, 50) i`)
+	s.run(t, `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+		SELECT g.id, u.id, gen_random_uuid(), u.username_key, 'X', CASE u.username WHEN 'u1' THEN now() ELSE '2100-01-01' END FROM groups g, users u`)
+	s.run(t, "VACUUM (ANALYZE) groups, members")
+	st, err := build(Groups, List{Order: []Order{{Key: "NAME"}}, Limit: 25, Columns: []string{"member_count"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := s.plan(t, st.text, st.args...); strings.Contains(plan, "members") {
+		t.Errorf("a page of groups looks into members:\n%s", plan)
+	}
+	var body []string
+	if err := s.each(t.Context(), "SELECT prosrc FROM pg_proc WHERE proname = 'expired_members'", nil, scanText(&body)); err != nil || len(body) != 1 {
+		t.Fatal(body, err)
+	}
+	query := regexp.MustCompile(`(?s)RETURN \((.*)\);`).FindStringSubmatch(body[0])
+	if plan := s.plan(t, strings.ReplaceAll(query[1], "of_group", "$1::uuid"), idA.String()); !strings.Contains(plan, "members_expiring") {
+		t.Errorf("expired_members does not go by the ends of the group:\n%s", plan)
+	}
+	if plan := s.plan(t, lockExpired, int64(10)); !strings.Contains(plan, "groups_next_expiry") {
+		t.Errorf("the sweep does not go by the next ends of groups:\n%s", plan)
+	}
+}
+
+// TestNextExpiryIsFilled: a database of the version before has memberships that end; with the migrations each group says when, as far as the
+// trigger has not said something sooner already.
+func TestNextExpiryIsFilled(t *testing.T) {
+	t.Parallel()
+	s := withSchema(t)
+	do := func(names ...string) {
+		for _, name := range names {
+			text, err := fs.ReadFile(migrations.FS(), name+".sql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.pool.ExecContext(t.Context(), string(text)); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+	}
+	const added, kept, filled = "20261127100000_next_expiry.tx.", "20261127100100_next_expiry_kept.tx.", "20261127100200_next_expiry_filled.tx."
+	do(filled+"down", kept+"down", added+"down")
+	s.run(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(1, 3) i`)
+	s.run(t, `INSERT INTO groups (id, handle, name) SELECT gen_random_uuid(), name, name FROM unnest(ARRAY['two', 'one', 'none', 'sooner', 'later']) name`)
+	s.run(t, `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+		SELECT g.id, u.id, gen_random_uuid(), u.username_key, 'X', at::timestamptz
+		FROM (VALUES ('two', 'u1', '2031-01-01Z'), ('two', 'u2', '2030-01-01Z'), ('two', 'u3', NULL), ('one', 'u1', '2032-01-01Z'), ('none', 'u1', NULL),
+			('sooner', 'u1', '2040-01-01Z'), ('later', 'u1', '2040-01-01Z')) v(name, username, at) JOIN groups g USING (name) JOIN users u USING (username)`)
+	do(added+"up", kept+"up")
+	s.run(t, `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+		SELECT g.id, u.id, gen_random_uuid(), u.username_key, 'X', at::timestamptz
+		FROM (VALUES ('sooner', '2039-01-01Z'), ('later', '2041-01-01Z')) v(name, at) JOIN groups g USING (name) JOIN users u ON u.username = 'u2'`)
+	s.run(t, `DELETE FROM members WHERE expires_at = '2039-01-01Z'`)
+	do(filled + "up")
+	var got []string
+	err := s.each(t.Context(), `SELECT name || ' ' || coalesce(extract(year FROM next_expiry AT TIME ZONE 'UTC')::text, 'never') FROM groups ORDER BY name`, nil, scanText(&got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(got, ", "); all != "later 2040, none never, one 2032, sooner 2039, two 2030" {
+		t.Error(all)
+	}
+}

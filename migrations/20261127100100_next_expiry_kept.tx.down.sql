@@ -1,0 +1,1 @@
+DROP TRIGGER members_end ON members;
