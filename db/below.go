@@ -65,7 +65,9 @@ func (p page[T]) addWithBelow(w *writer) error {
 	if !ok {
 		return fmt.Errorf("db: lists below rows of %s, whose ids are not read", p.table.from)
 	}
-	w.add("SELECT q.*")
+	w.add("SELECT ")
+	w.total(p.Total)
+	w.add("q.*")
 	for i := range p.Below {
 		w.add(", b" + strconv.Itoa(i) + ".*")
 	}

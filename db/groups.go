@@ -277,13 +277,24 @@ func (s *Store) DeleteGroup(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// Total is a kept total: how many "groups" or "users" there are.
-func (s *Store) Total(ctx context.Context, noun string) (int, error) {
+// Total names a kept total: of how many groups or users there are.
+type Total string
+
+// The kept totals.
+const (
+	TotalGroups Total = "groups"
+	TotalUsers  Total = "users"
+)
+
+const totalKept = "SELECT coalesce(sum(n), 0)::bigint FROM totals WHERE noun = "
+
+// Total reads a kept total by itself.
+func (s *Store) Total(ctx context.Context, t Total) (int, error) {
 	if s.primary != nil {
-		return eitherWay(ctx, s, func(ctx context.Context, s *Store) (int, error) { return s.Total(ctx, noun) })
+		return eitherWay(ctx, s, func(ctx context.Context, s *Store) (int, error) { return s.Total(ctx, t) })
 	}
 	var n int
-	_, err := s.queryRow(ctx, "SELECT coalesce(sum(n), 0)::bigint FROM totals WHERE noun = $1", []any{noun}, &n)
+	_, err := s.queryRow(ctx, totalKept+"$1", []any{string(t)}, &n)
 	return n, err
 }
 

@@ -59,6 +59,7 @@ type List struct {
 	Limit    int      // 0: no limit
 	NoKeys   bool     // no cursors are wanted, nor what they are made of
 	Below    []Below  // of the whole table: lists that hang on each row
+	Total    Total    // of the whole table: a kept total to be read with the rows, if there are any; "": none
 
 	still Cond // the caller's memory holds
 }
@@ -70,6 +71,8 @@ func (l *List) Whole() bool { return l.Of.where == "" }
 type Part[T any] struct {
 	Rows []T
 	More bool // there are more rows beyond Limit, in the direction of reading
+
+	Total int // List.Total, if there are rows
 }
 
 // idKey is the key that every order ends with.
@@ -116,6 +119,10 @@ func (p *Part[T]) cut(l List) {
 func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts []Part[T]) error {
 	all := make([]T, 0, expected(l.Limit, len(l.Parents)))
 	one := func(values []driver.Value) error {
+		if l.Total != "" {
+			n, _ := values[0].(int64)
+			parts[0].Total, values = int(n), values[1:]
+		}
 		all = append(all, *new(T))
 		row := &all[len(all)-1]
 		for i, c := range st.columns {

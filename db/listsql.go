@@ -50,6 +50,13 @@ func (w *writer) limit(page int) {
 	}
 }
 
+// total adds a kept total as a column, if one is wanted.
+func (w *writer) total(t Total) {
+	if t != "" {
+		w.add("("+totalKept+"?), ", string(t))
+	}
+}
+
 // decisive cuts an order behind the key that leaves no ties.
 func decisive[T any](t *Table[T], order []Order) []Order {
 	for i, o := range order {
@@ -118,6 +125,9 @@ type page[T any] struct {
 
 func paged[T any](t *Table[T], l List) (page[T], error) {
 	p := page[T]{List: l, table: t, order: orderOf(l)}
+	if l.Total != "" && (!l.Whole() || !l.Where.IsZero()) {
+		return p, fmt.Errorf("db: the kept total is of all %s", l.Total)
+	}
 	p.begins = beginning(t, l, p.order)
 	var err error
 	if p.names, err = namesOf(t, l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
@@ -146,6 +156,9 @@ func (p page[T]) add(w *writer, named bool) {
 		w.add("SELECT c.* FROM (")
 	}
 	w.add("SELECT ")
+	if !named {
+		w.total(p.Total)
+	}
 	from := w.b.Len()
 	for i, c := range p.columns {
 		if i > 0 {

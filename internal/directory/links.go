@@ -79,7 +79,7 @@ func (m manyLink[P, R, O]) belongTo(parents []*P, g *paging[R, O]) {
 	g.parents = mapped(parents, m.id)
 	g.q.Parents = g.parents
 	if m.total != nil {
-		g.total = func(i int) (int, error) { return m.total(parents[i]), nil }
+		g.total = func(i int) int { return m.total(parents[i]) }
 	}
 }
 

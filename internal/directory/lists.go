@@ -70,9 +70,9 @@ func orderBy[F ~string](order any, byDefault string) ([]db.Order, error) {
 }
 
 // rootGroups is the list of all groups that the caller sees.
-func rootGroups(ctx context.Context, r *reader, p Page) (list, error) {
+func rootGroups(_ context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "groups", visible: groupsWhere(r.by, OperationGroupView)}
-	l.total = func(int) (int, error) { return r.store.Total(ctx, "groups") }
+	l.kept = db.TotalGroups
 	return l.filtered(p, groupFilter, orderBy[GroupOrderField], "NAME")
 }
 
@@ -83,9 +83,9 @@ func groupsOfUser(ctx context.Context, r *reader, p Page) (list, error) {
 }
 
 // rootUsers is the list of users that the caller may look up.
-func rootUsers(ctx context.Context, r *reader, p Page) (list, error) {
+func rootUsers(_ context.Context, r *reader, p Page) (list, error) {
 	l := list{name: "users", visible: usersWhere(r.by)}
-	l.total = func(int) (int, error) { return r.store.Total(ctx, "users") }
+	l.kept = db.TotalUsers
 	return l.filtered(p, userFilter, orderBy[UserOrderField], "USERNAME")
 }
 

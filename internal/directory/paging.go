@@ -16,8 +16,9 @@ type list struct {
 	filter  db.Cond // the client's
 	visible db.Cond // the caller's
 	order   []db.Order
-	total   func(i int) (int, error) // the kept total of the list of parent i, if one is kept
-	log     *changeLog               // for the change log: its state before the page is read
+	kept    db.Total        // of the list of all, if its total is kept
+	total   func(i int) int // the counter of the list of parent i, if there is one
+	log     *changeLog      // for the change log: its state before the page is read
 }
 
 // paging is a page of a list, of which there is one for each parent, worked out as far as it can be before the parents are known.
@@ -93,6 +94,9 @@ func (g *paging[R, O]) read(ctx context.Context, r *reader) ([]*Connection[O], e
 		if follow, err = g.followers(ctx, r, &g.q, g.sel); err != nil {
 			return nil, err
 		}
+		if g.page.Total && g.q.Where.IsZero() {
+			g.q.Total = g.kept
+		}
 		if parts, err = db.Find(ctx, r.store, g.table, g.q); err != nil {
 			return nil, g.w.forged(err)
 		}
@@ -125,7 +129,7 @@ func (g *paging[R, O]) connections(ctx context.Context, r *reader, parts []db.Pa
 		}
 	}
 	if g.page.Total {
-		if err := g.totals(ctx, r, g.q, g.list, conns); err != nil {
+		if err := g.totals(ctx, r, parts, conns); err != nil {
 			return nil, err
 		}
 	}
@@ -161,17 +165,23 @@ func (g *paging[R, O]) fill(r *reader, parts []db.Part[R], conns []*Connection[O
 	return nodes
 }
 
-func (k *kind[R, O]) totals(ctx context.Context, r *reader, q db.List, l list, conns []*Connection[O]) error {
-	if l.total != nil && q.Where.IsZero() {
+// totals counts the lists, but for those whose totals are kept: such a one of all has been read with the rows, if there were any.
+func (g *paging[R, O]) totals(ctx context.Context, r *reader, parts []db.Part[R], conns []*Connection[O]) error {
+	if whole := g.q.Where.IsZero(); whole && g.total != nil {
 		for i := range conns {
-			var err error
-			if conns[i].TotalCount, err = l.total(i); err != nil {
-				return err
-			}
+			conns[i].TotalCount = g.total(i)
 		}
 		return nil
+	} else if whole && g.kept != "" {
+		if len(parts) > 0 && parts[0].Total > 0 {
+			conns[0].TotalCount = parts[0].Total
+			return nil
+		}
+		n, err := r.store.Total(ctx, g.kept)
+		conns[0].TotalCount = n
+		return err
 	}
-	counts, err := db.Count(ctx, r.store, k.table, q)
+	counts, err := db.Count(ctx, r.store, g.table, g.q)
 	for i, n := range counts {
 		conns[i].TotalCount = n
 	}
