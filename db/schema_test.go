@@ -89,6 +89,57 @@ func TestMigrationsArePairs(t *testing.T) {
 	}
 }
 
+// TestRollbackAfterDeadlock has a session read what a rollback holds, and hold what it wants: the rollback, which looks first, is broken off.
+func TestRollbackAfterDeadlock(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	pool, err := openPool(poolOptions{URL: url, MaxConns: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	conn, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	run := func(statement string) error {
+		_, err := conn.ExecContext(t.Context(), statement)
+		return err
+	}
+	for _, statement := range []string{
+		`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''5s''', current_database()); END $$`, // for the rollback, which connects now
+		"SET deadlock_timeout = '1min'",
+		"BEGIN",
+		"SELECT FROM deleted_groups",
+	} {
+		if err := run(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- Rollback(t.Context(), url) }()
+	for waits := false; !waits; {
+		if err := pool.QueryRowContext(t.Context(),
+			"SELECT count(*) > 0 FROM pg_locks WHERE relation = 'deleted_groups'::regclass AND NOT granted").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run("SELECT FROM deleted_worker_models"); err != nil { // which it gets once the rollback has been broken off
+		t.Errorf("the other session: %v", err)
+	}
+	if err := run("COMMIT"); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the rollback: %v", err)
+	}
+	var gone bool
+	if err := pool.QueryRowContext(t.Context(), "SELECT to_regclass('groups') IS NULL").Scan(&gone); err != nil || !gone {
+		t.Errorf("the schema is gone: %t, %v", gone, err)
+	}
+}
+
 // migrated is the URL of a database of this test's own, with the schema.
 func migrated(t *testing.T) string {
 	t.Helper()
