@@ -22,7 +22,7 @@ type receiver struct {
 
 	mu   sync.Mutex
 	got  []directory.WebhookMessage
-	busy map[string]bool // URLs that a message is under way to
+	busy map[string]int // the number of the message that is under way to a URL, from 1
 }
 
 func (*receiver) Check(url string) string {
@@ -34,22 +34,29 @@ func (*receiver) Check(url string) string {
 
 func (r *receiver) Send(_ context.Context, m directory.WebhookMessage) directory.WebhookAnswer {
 	r.mu.Lock()
-	if r.busy[m.URL] && !strings.Contains(string(m.Body), `"type":"test"`) {
+	if r.busy[m.URL] > 0 && !strings.Contains(string(m.Body), `"type":"test"`) {
 		r.t.Errorf("%s is sent two messages at once", m.URL)
 	}
-	r.busy[m.URL] = true
 	n := len(r.got)
 	r.got = append(r.got, m)
+	r.busy[m.URL] = n + 1
 	answer := r.answer
 	r.mu.Unlock()
 	a := directory.WebhookAnswer{Status: http.StatusNoContent}
 	if answer != nil {
 		a = answer(m, n)
 	}
-	r.mu.Lock()
-	delete(r.busy, m.URL)
-	r.mu.Unlock()
+	r.over(m.URL, n)
 	return a
+}
+
+// over says that message n is no longer under way.
+func (r *receiver) over(url string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy[url] == n+1 {
+		delete(r.busy, url)
+	}
 }
 
 // answers has it answer otherwise from now on.
@@ -97,7 +104,7 @@ const hookURL = "https://example.org/hook"
 
 func newHooked(t testing.TB) *hooked {
 	t.Helper()
-	h := &hooked{world: newWorld(t), receiver: &receiver{t: t, busy: map[string]bool{}}, clock: &clock{}}
+	h := &hooked{world: newWorld(t), receiver: &receiver{t: t, busy: map[string]int{}}, clock: &clock{}}
 	h.config = directory.Config{Store: h.store, TokenKey: []byte("a key for tests"), Webhooks: h.receiver, Now: h.clock.now,
 		OnWebhook: func(id string, err error) {
 			h.mu.Lock()

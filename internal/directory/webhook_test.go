@@ -46,13 +46,14 @@ func TestWebhookAtLeastOnceInOrder(t *testing.T) {
 		defer mu.Unlock()
 		return chance.IntN(n)
 	}
-	h.receiver.answer = func(m directory.WebhookMessage, _ int) directory.WebhookAnswer {
+	h.receiver.answer = func(m directory.WebhookMessage, n int) directory.WebhookAnswer {
 		switch draw(20) {
 		case 0:
 			return directory.WebhookAnswer{Status: http.StatusServiceUnavailable}
 		case 1:
 			return directory.WebhookAnswer{Problem: "There was no answer in time."}
-		case 2: // it was taken, and whoever sent it does not live to tell
+		case 2: // it was taken, and whoever sent it does not live to tell: another may send from then on
+			h.receiver.over(m.URL, n)
 			_, _ = h.beam.ExecContext(h.t.Context(), `UPDATE webhooks SET lease = 'another', lease_until = now() WHERE url = $1`, m.URL)
 		}
 		return directory.WebhookAnswer{Status: http.StatusOK}
