@@ -46,8 +46,19 @@ func (s *Store) readAny(ctx context.Context, text string, args []driver.NamedVal
 	}
 }
 
+// readOn reads on a connection. What comes of it passes by database/sql: that would close a connection of which it hears ErrBadConn, and in
+// a transaction wait for ever, since it closes none before its transaction is over. A dead one is thrown away when it goes back to the pool
+// (safeConn.IsValid).
 func readOn(ctx context.Context, conn *sql.Conn, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {
-	return conn.Raw(func(c any) error { return c.(*safeConn).read(ctx, text, args, row) })
+	var failed error
+	err := conn.Raw(func(c any) error {
+		failed = c.(*safeConn).read(ctx, text, args, row)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 // read runs a statement and reads its rows to the end, whatever row says of one.

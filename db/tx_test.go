@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"strings"
@@ -297,5 +298,48 @@ func TestTransactionsBeginOnDeadConnections(t *testing.T) {
 	})
 	if err != nil || ran != 1 || sum(t, s) != 1 {
 		t.Errorf("%v, after %d runs the sum is %d", err, ran, sum(t, s))
+	}
+}
+
+// TestTransactionLosesItsConnection has Postgres end the connection in the middle of a transaction: what is read after that fails, however
+// often it is tried, and the transaction ends. database/sql would wait in it for its own end, for ever.
+func TestTransactionLosesItsConnection(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Options{MaxConns: 2})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.InTx(t.Context(), true, func(tx *Store) error {
+			var pid int
+			if err := tx.exec(t.Context(), plus, 1); err != nil {
+				return err
+			}
+			if _, err := tx.queryRow(t.Context(), "SELECT pg_backend_pid()", nil, &pid); err != nil {
+				return err
+			}
+			if err := s.exec(t.Context(), "SELECT pg_terminate_backend($1::int, 60000)", pid); err != nil {
+				return err
+			}
+			for range 2 { // the first may still read Postgres's last word
+				if err := tx.rows(t.Context(), "SELECT n FROM things WHERE id = $1", []any{1}, func([]driver.Value) error { return nil }); err == nil {
+					t.Error("a read on a connection that is gone succeeded")
+				}
+			}
+			return tx.rows(t.Context(), "SELECT n FROM things WHERE id = $1", []any{1}, func([]driver.Value) error { return nil })
+		})
+	}()
+	select {
+	case err := <-ended:
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != Unavailable {
+			t.Errorf("the transaction: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the transaction does not end")
+	}
+	if n := sum(t, s); n != 0 {
+		t.Errorf("%d of what it did is there", n)
+	}
+	if open := s.Stats().InUse; open != 0 {
+		t.Errorf("%d connections are not given back", open)
 	}
 }
