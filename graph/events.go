@@ -50,14 +50,18 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // or nginx keeps events until there are many
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
-	_ = out.send(":\n\n")
+	begin := sync.OnceFunc(func() { _ = out.send(":\n\n") }) // whoever has the head of the answer misses nothing from then on
 	stop := out.keepAlive(cancel, t.closing)
 	defer stop() // also if what runs panics
-	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, func(b []byte) error { return out.next(b) })
+	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, begin, func(b []byte) error {
+		begin()
+		return out.next(b)
+	})
 	stop()
 	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
 		return
 	}
+	begin()
 	if errs != nil {
 		b, err := json.Marshal(map[string]any{"errors": errs, "data": nil})
 		if err == nil {

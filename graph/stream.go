@@ -112,8 +112,9 @@ func (p *planner) edge(ctx context.Context) (directory.Selection, error) {
 }
 
 // run runs one operation for a caller and hands each response to send. What it returns are the errors for want of which there is no
-// response, or no more. A GET, which changes nothing, runs no mutations.
-func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, get bool, send func([]byte) error) gqlerror.List {
+// response, or no more. A GET, which changes nothing, runs no mutations. It calls opened once a subscription has its place in the log:
+// what is written after that comes.
+func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, get bool, opened func(), send func([]byte) error) gqlerror.List {
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, op), errs).Errors
@@ -134,6 +135,9 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 	defer release()
 	end := &ending{}
 	responses, ctx := exec.DispatchOperation(context.WithValue(ctx, endKey{}, end), op)
+	if end.wait != nil {
+		opened()
+	}
 	for {
 		r := responses(ctx)
 		if r == nil {

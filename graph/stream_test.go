@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -319,5 +320,37 @@ func TestSubscriptionsAreAdmitted(t *testing.T) {
 	c.receive()
 	if got := said.out.String(); strings.Count(got, "One at a time.") != 1 || strings.Count(got, "This is not a cursor of this list.") != 2 {
 		t.Error(got)
+	}
+}
+
+// TestHeadOfEventsSaysThatNothingIsMissed: whoever has the head of the answer has its place in the log, so that what is written from then on
+// comes. The look for that place waits for a head that would come too early.
+func TestHeadOfEventsSaysThatNothingIsMissed(t *testing.T) {
+	t.Parallel()
+	var looked atomic.Int64
+	head := make(chan struct{})
+	a := newAPI(t, db.Options{OnStatement: func(_ context.Context, text string) {
+		if !strings.Contains(text, "changes_horizon") || looked.Add(1) > 1 {
+			return
+		}
+		select {
+		case <-head:
+			t.Error("the head came before there was a place")
+		case <-time.After(300 * time.Millisecond):
+		}
+	}})
+	res := a.eventStream(t, http.MethodPost, `subscription { changes { node { kind } } }`, `{}`)
+	close(head)
+	if looked.Load() == 0 {
+		t.Error("nobody has looked where the log is")
+	}
+	a.ask(t, a.token, `mutation { createGroup(input: {name: "new"}) { dryRun } }`, nil)
+	for lines := bufio.NewScanner(res.Body); ; {
+		if !lines.Scan() {
+			t.Fatal(lines.Err())
+		}
+		if strings.Contains(lines.Text(), "GROUP_CREATED") {
+			return
+		}
 	}
 }
