@@ -157,15 +157,16 @@ func bringBack(k keptRow, more, from, order string) string {
 	return "INSERT INTO " + k.table + " (" + columns + ") SELECT " + columns + " FROM " + from + " " + order
 }
 
-// DropDeletedGroups forgets up to so many groups that were deleted that long ago or longer, the longest gone first and with all that is kept
-// of them, but for those that somebody holds. It says how many they were.
-func (s *Store) DropDeletedGroups(ctx context.Context, age time.Duration, most int) (int, error) {
+// DropDeletedGroup forgets the group that was deleted longest ago, if it is that long ago or longer, with all that is kept of it; those that
+// somebody holds are left out. It says how many it was. It is one, however many there are: then it writes less than the statement that deleted
+// the group did within the same time limit, and what could be deleted can be forgotten.
+func (s *Store) DropDeletedGroup(ctx context.Context, age time.Duration) (int, error) {
 	var n int
 	_, err := s.queryRow(ctx, `WITH old AS (
 			SELECT id FROM deleted_groups WHERE deleted_at <= now() - make_interval(secs => $1::bigint)
-			ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED
+			ORDER BY deleted_at LIMIT 1 FOR UPDATE SKIP LOCKED
 		), gone AS (
 			DELETE FROM deleted_groups d USING old WHERE d.id = old.id RETURNING 1
-		) SELECT count(*) FROM gone`, []any{int64(age / time.Second), most}, &n)
+		) SELECT count(*) FROM gone`, []any{int64(age / time.Second)}, &n)
 	return n, err
 }

@@ -139,11 +139,7 @@ func (w *write) tellRestored(g *db.Group, back db.Restored) error {
 	return nil
 }
 
-// deletedBatch bounds how many deleted groups one sweep forgets, so that it ends within the time limit of a statement: forgetting a group takes
-// some tenth of what deleting it took, which ended within that too.
-const deletedBatch = 10
-
-// SweepDeleted forgets groups that were deleted too long ago to be restored: a batch at most, the longest gone first. It says how many.
+// SweepDeleted forgets a group that was deleted too long ago to be restored, the longest gone first. It says how many it was.
 func (s *Service) SweepDeleted(ctx context.Context) (int, error) {
-	return s.store.DropDeletedGroups(ctx, s.keeps, deletedBatch)
+	return s.store.DropDeletedGroup(ctx, s.keeps)
 }

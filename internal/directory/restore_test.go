@@ -257,6 +257,26 @@ func TestRestoreInTime(t *testing.T) {
 	clean(t, w.url)
 }
 
+// TestDeletedAreSweptOneByOne: however many groups were deleted, a statement that forgets some has no more to do than one that deletes one,
+// and so comes to its end in time.
+func TestDeletedAreSweptOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, name := range []string{"a", "b"} {
+		w.group(name, "", "", false)
+		w.remove(directory.GroupByName(name))
+	}
+	w.exec(`UPDATE deleted_groups SET deleted_at = deleted_at - interval '30 days'`)
+	for _, left := range []string{"b", "", ""} {
+		if _, err := w.SweepDeleted(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.text(`SELECT coalesce(string_agg(name, ' '), '') FROM deleted_groups`); got != left {
+			t.Errorf("left is %q, want %q", got, left)
+		}
+	}
+}
+
 // TestRestoreWithoutAdmins: a group all of whose admins are deleted comes back only for those who can give it another.
 func TestRestoreWithoutAdmins(t *testing.T) {
 	t.Parallel()
