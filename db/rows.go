@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,16 +47,25 @@ func (s *Store) readAny(ctx context.Context, text string, args []driver.NamedVal
 	}
 }
 
-// readOn reads on a connection. What comes of it passes by database/sql: that would close a connection of which it hears ErrBadConn, and in
-// a transaction wait for ever, since it closes none before its transaction is over. A dead one is thrown away when it goes back to the pool
-// (safeConn.IsValid).
+// readOn reads on a connection. What comes of it, a panic of row's included, passes by database/sql: that would close a connection of which
+// it hears ErrBadConn, and in a transaction wait for ever, since it closes none before its transaction is over. One that is dead, or was left
+// in the middle, is thrown away when it goes back to the pool (safeConn.IsValid).
 func readOn(ctx context.Context, conn *sql.Conn, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {
 	var failed error
+	var panicked any
 	err := conn.Raw(func(c any) error {
+		defer func() {
+			if p := recover(); p != nil {
+				panicked = fmt.Sprintf("%v\n%s", p, debug.Stack()) // where it was, which nobody could tell from the next one
+			}
+		}()
 		failed = c.(*safeConn).read(ctx, text, args, row)
 		return nil
 	})
-	if err != nil {
+	switch {
+	case panicked != nil:
+		panic(panicked)
+	case err != nil:
 		return err
 	}
 	return failed

@@ -343,3 +343,30 @@ func TestTransactionLosesItsConnection(t *testing.T) {
 		t.Errorf("%d connections are not given back", open)
 	}
 }
+
+// TestPanicInTransaction: what panics at a row of a transaction's ends it, and gives its connection back.
+func TestPanicInTransaction(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Options{MaxConns: 1})
+	ended := make(chan any, 1)
+	go func() {
+		defer func() { ended <- recover() }()
+		_ = s.InTx(t.Context(), true, func(tx *Store) error {
+			if err := tx.exec(t.Context(), plus, 1); err != nil {
+				return err
+			}
+			return tx.rows(t.Context(), "SELECT n FROM things WHERE id < $1", []any{9}, func([]driver.Value) error { panic("at a row") })
+		})
+	}()
+	select {
+	case p := <-ended:
+		if text, _ := p.(string); !strings.HasPrefix(text, "at a row\n") || !strings.Contains(text, "TestPanicInTransaction") {
+			t.Errorf("it panics with %v", p)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the transaction does not end")
+	}
+	if n := sum(t, s); n != 0 {
+		t.Errorf("%d of what it did is there", n)
+	}
+}
