@@ -34,19 +34,15 @@ func Migrate(ctx context.Context, url string) (int, error) {
 // Rollback undoes the last group of migrations: for development, and for the test that undoes them all. A server that runs on the schema
 // meanwhile can lock against it: a migration that was Postgres's victim did nothing, and is undone when it is tried again.
 func Rollback(ctx context.Context, url string) error {
-	const tries = 5
 	return migrating(ctx, url, func(m *migrate.Migrator) error {
 		for n := 1; ; n++ {
 			_, err := m.Rollback(ctx)
-			if state(err, 'C') != deadlock || n == tries {
+			if !retryable(translate(err)) || n == attempts {
 				return err
 			}
 		}
 	})
 }
-
-// deadlock is the SQLSTATE of a statement that Postgres broke off, since it and another waited for each other.
-const deadlock = "40P01"
 
 // checkFolding refuses a database whose lower() knows ASCII alone: names that differ in case would be two names.
 func checkFolding(ctx context.Context, d *bun.DB) error {
