@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -50,7 +51,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // or nginx keeps events until there are many
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
-	begin := sync.OnceFunc(func() { _ = out.send(":\n\n") }) // whoever has the head of the answer misses nothing from then on
+	begin := sync.OnceFunc(out.begin)
 	stop := out.keepAlive(cancel, t.closing)
 	defer stop() // also if what runs panics
 	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, begin, func(b []byte) error {
@@ -76,6 +77,13 @@ type eventWriter struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
+	begun   atomic.Bool
+}
+
+// begin sends the head of the answer. Whoever has it misses nothing that is written from then on.
+func (e *eventWriter) begin() {
+	e.begun.Store(true)
+	_ = e.send(":\n\n")
 }
 
 func (e *eventWriter) send(text string) error {
@@ -106,7 +114,9 @@ func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func(
 				end()
 				return
 			case <-tick.C:
-				_ = e.send(": still here\n\n")
+				if e.begun.Load() {
+					_ = e.send(": still here\n\n")
+				}
 			}
 		}
 	})
