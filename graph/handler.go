@@ -55,7 +55,11 @@ func NewHandler(c HandlerConfig) http.Handler {
 	}
 	ps := newPlans()
 	docs := &documents{named: c.Documents, adHoc: c.AdHoc, sent: lru.New[string](cachedQueries), kept: ps, limits: c.Limits}
-	srv := handler.New(NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}}))
+	generated := NewExecutableSchema(Config{Resolvers: &Resolver{dir: c.Directory, plans: ps}})
+	srv := handler.New(generated)
+	if !c.executor {
+		srv = handler.New(schema{generated.(*executableSchema), ps})
+	}
 	srv.AddTransport(transport.Options{})
 	own := &streams{dir: c.Directory, issuers: c.Issuers, log: c.Log, timeout: c.Limits.Timeout, present: present(c.Log), budget: c.Budget, admit: c.Admit, closing: c.Closing, origins: c.Origins, initTime: 10 * time.Second}
 	if own.admit == nil {

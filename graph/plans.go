@@ -36,7 +36,8 @@ var _ graphql.Cache[*ast.QueryDocument] = (*plans)(nil)
 // rootPlans are the plans and writers of a document.
 type rootPlans struct {
 	bytes               int
-	selections, writers sync.Map // by place
+	alone               map[*ast.OperationDefinition]*ast.Field // the one root field of those that have no other (alone.go)
+	selections, writers sync.Map                                // by place
 }
 
 // place is a root field of an operation. The same field, in a fragment, can be selected with others in another operation.
@@ -70,7 +71,10 @@ func (ps *plans) Add(ctx context.Context, text string, doc *ast.QueryDocument) {
 	if !auth.CallerOf(ctx).Known() {
 		return
 	}
-	own := &rootPlans{bytes: len(text) + bytesPerNode*nodesOf(doc)}
+	own := &rootPlans{bytes: len(text) + bytesPerNode*nodesOf(doc), alone: map[*ast.OperationDefinition]*ast.Field{}}
+	for _, op := range doc.Operations {
+		own.alone[op] = aloneIn(op)
+	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.docs.Remove(text) // a request beside this one may have been faster
@@ -86,6 +90,14 @@ func (ps *plans) ofRequest(op *graphql.OperationContext) *rootPlans {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	return ps.of[op.Doc]
+}
+
+// alone is the one root field of a query; nil if it is none, or not kept.
+func (ps *plans) alone(op *graphql.OperationContext) *ast.Field {
+	if own := ps.ofRequest(op); own != nil {
+		return own.alone[op.Operation]
+	}
+	return nil
 }
 
 // kept is the plan of the root field being resolved: the one that is kept, or a new one.

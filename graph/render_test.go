@@ -166,8 +166,12 @@ type generator struct {
 func (g *generator) query() string {
 	var b strings.Builder
 	b.WriteString("query Q($yes: Boolean = true, $no: Boolean = false) {")
-	for i := range 1 + g.IntN(3) {
+	n := 1 + g.IntN(4)
+	for i := range n {
 		fmt.Fprintf(&b, " r%d: %s", i, g.root())
+	}
+	if n == 1 { // nothing beside it
+		return b.String() + "}"
 	}
 	return b.String() + " __typename @skip(if: $no) @include(if: $yes) }"
 }
