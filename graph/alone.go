@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -53,11 +52,11 @@ func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 		if value == graphql.Null && f.Definition.Type.NonNull {
 			return &graphql.Response{Data: []byte("null")}
 		}
-		var data bytes.Buffer
+		data := requestOf(ctx).buffer()
 		data.WriteString(`{"`)
 		data.WriteString(f.Alias)
 		data.WriteString(`":`)
-		value.MarshalGQL(&data)
+		value.MarshalGQL(data)
 		data.WriteByte('}')
 		return &graphql.Response{Data: data.Bytes()}
 	}

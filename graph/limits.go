@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -69,6 +70,25 @@ type request struct {
 	tells      bool        // the cost in extensions
 	documentID string
 	key        string // Idempotency-Key; "" for none
+
+	data *bytes.Buffer // of the answer, if it is one that is sent whole: it goes back to where it came from
+}
+
+// buffer is for the data of the answer.
+func (r *request) buffer() *bytes.Buffer {
+	if r.head == nil { // one of many: who sends it does not give it back
+		return new(bytes.Buffer)
+	}
+	r.data = bodies.Get().(*bytes.Buffer)
+	return r.data
+}
+
+// sent gives that back.
+func (r *request) sent() {
+	if r.data != nil {
+		putBody(r.data)
+		r.data = nil
+	}
 }
 
 type requestKey struct{}

@@ -78,7 +78,9 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		return
 	}
 	busy(w.Header(), response.Errors)
-	send(w, cmp.Or(requestOf(ctx).status, http.StatusOK), media, response)
+	is := requestOf(ctx)
+	send(w, cmp.Or(is.status, http.StatusOK), media, response)
+	is.sent()
 }
 
 var tooManyValues = &directory.Error{Code: directory.LimitExceeded, Message: fmt.Sprintf("A request has at most %d values.", maxValues)}
