@@ -3,7 +3,7 @@ package db
 import (
 	"fmt"
 	"hash/fnv"
-	"slices"
+	"io"
 	"strconv"
 	"strings"
 
@@ -74,8 +74,30 @@ func (c Cond) IsZero() bool { return c.text == "" }
 // Fingerprint names a list filtered by the condition, arguments and all, so that a cursor can be bound to where it was made.
 func (c Cond) Fingerprint(list string) uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s\x00%#v", list, c.text, c.args) // %#v quotes: "a b" is one argument, "a" "b" are two
+	_, _ = io.WriteString(h, list+"\x00"+c.text+"\x00")
+	if text, ok := c.onlyText(); ok {
+		_, _ = h.Write(text)
+	} else {
+		fmt.Fprintf(h, "%#v", c.args) // %#v quotes: "a b" is one argument, "a" "b" are two
+	}
 	return h.Sum64()
+}
+
+// onlyText is what %#v makes of the arguments, in a tenth of the time, if all are strings.
+func (c Cond) onlyText() ([]byte, bool) {
+	if len(c.args) == 0 {
+		return nil, false
+	}
+	b, before := make([]byte, 0, 128), "[]interface {}{"
+	for _, a := range c.args {
+		s, ok := a.(string)
+		if !ok {
+			return nil, false
+		}
+		b = strconv.AppendQuote(append(b, before...), s)
+		before = ", "
+	}
+	return append(b, '}'), true
 }
 
 // And holds where all of cs hold.
@@ -106,18 +128,37 @@ func Not(c Cond) Cond {
 }
 
 func combine(cs []Cond, op string) Cond {
-	cs = slices.DeleteFunc(slices.Clone(cs), Cond.IsZero)
-	if len(cs) < 2 {
-		return append(cs, Cond{})[0]
+	var all Cond
+	n, args := 0, 0
+	for _, c := range cs {
+		if !c.IsZero() {
+			if n++; n == 1 {
+				all = c
+			}
+			args += len(c.args)
+		}
 	}
-	all := Cond{}
-	texts, eithers := make([]string, len(cs)), make([]string, len(cs))
-	for i, c := range cs {
-		texts[i], eithers[i] = c.text, c.alternative()
+	if n < 2 {
+		return all
+	}
+	all = Cond{args: make([]any, 0, args)}
+	var texts, eithers strings.Builder
+	before := "("
+	for _, c := range cs {
+		if c.IsZero() {
+			continue
+		}
+		texts.WriteString(before)
+		texts.WriteString(c.text)
+		eithers.WriteString(before)
+		eithers.WriteString(c.alternative())
 		all.args = append(all.args, c.args...)
 		all.varies = all.varies || c.varies
+		before = op
 	}
-	all.text, all.either = "("+strings.Join(texts, op)+")", "("+strings.Join(eithers, op)+")"
+	texts.WriteByte(')')
+	eithers.WriteByte(')')
+	all.text, all.either = texts.String(), eithers.String()
 	if op == or {
 		all.text = all.either
 	}

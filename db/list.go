@@ -16,6 +16,8 @@ type Table[T any] struct {
 	columns map[string]column[T]
 	keys    map[string]key[T]
 	joins   []join
+
+	projections projections[T]
 }
 
 // join is a table that a statement joins if it mentions the alias.

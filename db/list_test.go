@@ -1,6 +1,8 @@
 package db
 
 import (
+	"fmt"
+	"hash/fnv"
 	"strings"
 	"testing"
 
@@ -43,8 +45,8 @@ func TestListText(t *testing.T) {
 			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key >= lower($1::text) COLLATE "C"` +
 				` ORDER BY m.username_key, m.id LIMIT 3) c WHERE c.c1 <= (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C" ORDER BY c.c1, c.c0`, []any{"a", "a"}},
 		{"BeginningsBackwards", List{Where: MemberName.StartsWith("a"), Order: []Order{name}, Limit: 2, Backward: true, Before: []string{"ax", "1"}},
-			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE (m.username_key <= (lower($1::text) || repeat(chr(1114111), 320)) COLLATE "C"` +
-				` AND (m.username_key, m.id) < ($2::text, $3::uuid)) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) c WHERE c.c1 >= lower($4::text) COLLATE "C" ORDER BY c.c1 DESC, c.c0 DESC`,
+			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key <= (lower($1::text) || repeat(chr(1114111), 320)) COLLATE "C"` +
+				` AND (m.username_key, m.id) < ($2::text, $3::uuid) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) c WHERE c.c1 >= lower($4::text) COLLATE "C" ORDER BY c.c1 DESC, c.c0 DESC`,
 			[]any{"a", "ax", "1", "a"}},
 		{"MixedDirections", List{Order: []Order{downwards(added), name}, After: []string{"2026-01-01", "ann", "1"}},
 			"SELECT m.added_at, m.id, m.username_key FROM members m WHERE (m.added_at < $1::timestamptz OR (m.added_at = $2::timestamptz AND m.username_key > $3::text)" +
@@ -52,7 +54,7 @@ func TestListText(t *testing.T) {
 			[]any{"2026-01-01", "2026-01-01", "ann", "2026-01-01", "ann", "1"}},
 		{"Nested", List{Of: AdminsOfGroup, Parents: two, Order: []Order{downwards(name)}, Where: MemberName.Eq("Ann"), After: []string{"x", "1"}, Limit: 3},
 			"SELECT p.ord, c.* FROM unnest($1::uuid[]) WITH ORDINALITY p(id, ord) CROSS JOIN LATERAL (SELECT array_agg(c0::text), array_agg(c1::text) FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m" +
-				` WHERE (m.group_id = p.id AND m.username_key = lower($2::text) COLLATE "C" AND (m.username_key, m.id) < ($3::text, $4::uuid))` +
+				` WHERE m.group_id = p.id AND m.username_key = lower($2::text) COLLATE "C" AND (m.username_key, m.id) < ($3::text, $4::uuid)` +
 				" ORDER BY m.username_key DESC, m.id DESC LIMIT 4) c) c", []any{parents, "Ann", "x", "1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,6 +169,13 @@ func TestCond(t *testing.T) {
 	}
 	if cond("? ?", "a b", "c").Fingerprint("") == cond("? ?", "a", "b c").Fingerprint("") {
 		t.Error("two filters have one fingerprint")
+	}
+	for _, args := range [][]any{nil, {""}, {"a`b", "\"c\"\\\n", "ä\x00\u202e"}} {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "l\x00t\x00%#v", args)
+		if cond("t", args...).Fingerprint("l") != h.Sum64() {
+			t.Errorf("cursors that were made for %q are for another list", args)
+		}
 	}
 }
 

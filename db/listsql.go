@@ -68,9 +68,17 @@ func decisive[T any](t *Table[T], order []Order) []Order {
 }
 
 func (w *writer) where(relation string, cs ...Cond) {
-	c := And(append([]Cond{{text: relation}}, cs...)...)
-	if !c.IsZero() {
-		w.add(" WHERE "+c.text, c.args...)
+	before := " WHERE "
+	if relation != "" {
+		w.add(before + relation)
+		before = and
+	}
+	for _, c := range cs {
+		if !c.IsZero() {
+			w.add(before)
+			w.add(c.text, c.args...)
+			before = and
+		}
 	}
 }
 
@@ -115,12 +123,11 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 // page is a page of a list, ready to be written as SQL.
 type page[T any] struct {
 	List
-	table   *Table[T]
-	order   []Order
-	names   []string // of the columns
-	columns []column[T]
-	begins  *search // the page is of rows whose text begins so
-	alone   *search // all that was asked of the rows
+	*projection[T]
+	table  *Table[T]
+	order  []Order
+	begins *search // the page is of rows whose text begins so
+	alone  *search // all that was asked of the rows
 }
 
 func paged[T any](t *Table[T], l List) (page[T], error) {
@@ -130,15 +137,8 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 	}
 	p.begins = beginning(t, l, p.order)
 	var err error
-	if p.names, err = namesOf(t, l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
+	if p.projection, err = t.project(l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
 		return p, err
-	}
-	p.columns = make([]column[T], len(p.names))
-	for i, name := range p.names {
-		var ok bool
-		if p.columns[i], ok = t.columns[name]; !ok {
-			return p, fmt.Errorf("db: no column %q in %s", name, t.from)
-		}
 	}
 	p.order, p.alone = decisive(t, p.order), l.Where.alone
 	p.Where = And(l.still, l.Where.planned())
@@ -159,20 +159,15 @@ func (p page[T]) add(w *writer, named bool) {
 	if !named {
 		w.total(p.Total)
 	}
-	from := w.b.Len()
-	for i, c := range p.columns {
-		if i > 0 {
-			w.add(", ")
-		}
-		w.add(c.sql)
-		for range strings.Count(c.sql, "?") {
-			w.args = append(w.args, p.Viewer.String())
-		}
-		if named || p.begins != nil {
-			w.add(" AS c" + strconv.Itoa(i))
-		}
+	if named || p.begins != nil {
+		w.add(p.named)
+	} else {
+		w.add(p.bare)
 	}
-	joins := joinsFor(p.table, w.b.String()[from:]+p.Where.text)
+	for range p.viewers {
+		w.args = append(w.args, p.Viewer.String())
+	}
+	joins := joinsFor(p.table, p.bare, p.Where.text)
 	switch {
 	case p.begins != nil:
 		p.addBeginning(w, joins)
@@ -193,12 +188,7 @@ func (p page[T]) indexAlone() bool {
 // addArrays adds the page as one row, with an array of each column.
 func (p page[T]) addArrays(w *writer) {
 	w.add("SELECT ")
-	for i := range p.columns {
-		if i > 0 {
-			w.add(", ")
-		}
-		w.add("array_agg(c" + strconv.Itoa(i) + "::text)")
-	}
+	w.add(p.arrays)
 	w.add(" FROM (")
 	p.add(w, true)
 	w.add(") c")
@@ -222,22 +212,6 @@ func (t *Table[T]) Varies(l List) bool { return l.Where.varies && beginning(t, l
 // orderOf is the order of a list, which the id decides where nothing else does.
 func orderOf(l List) []Order {
 	return append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
-}
-
-// namesOf are the columns that a list reads: those asked for, and those that its order is by, if they are wanted.
-func namesOf[T any](t *Table[T], columns []string, order []Order, keys bool) ([]string, error) {
-	names := slices.Grow(slices.Clone(columns), len(order))
-	for _, o := range order {
-		k, ok := t.keys[o.Key]
-		if !ok {
-			return nil, fmt.Errorf("db: no key %q in %s", o.Key, t.from)
-		}
-		if keys {
-			names = append(names, k.column)
-		}
-	}
-	slices.Sort(names) // one text for one set of columns, whatever order they were asked in
-	return slices.Compact(names), nil
 }
 
 // beginning is the search that a list is for, if it is for the rows whose text begins somehow, in the order of that text: a part of
@@ -280,15 +254,15 @@ func addPage[T any](w *writer, t *Table[T], l List, order []Order, joins string)
 	w.limit(l.Limit)
 }
 
-// joinsFor gives the joins whose alias the text mentions.
-func joinsFor[T any](t *Table[T], text string) string {
-	var b strings.Builder
+// joinsFor gives the joins whose alias one of the texts mentions.
+func joinsFor[T any](t *Table[T], texts ...string) string {
+	joins := ""
 	for _, j := range t.joins {
-		if strings.Contains(text, j.alias+".") {
-			b.WriteString(" " + j.clause)
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, j.alias+".") }) {
+			joins += " " + j.clause
 		}
 	}
-	return b.String()
+	return joins
 }
 
 // direction is the SQL of a direction; one index serves both.
