@@ -163,11 +163,13 @@ type places[R any] struct {
 	print uint64
 	tag   []string // of the change log
 	at    []string // of the row at hand
+	b     []byte   // likewise, spelled
 }
 
 func (p *places[R]) cursor(row *R) string {
 	p.at = append(db.AppendCursor(p.at[:0], p.table, p.order, row), p.tag...)
-	return encodeCursor(p.print, p.at)
+	p.b = appendCursor(p.b[:0], p.print, p.at)
+	return string(p.b)
 }
 
 // put gives the page the cursors of its ends.
@@ -182,17 +184,22 @@ func (p *places[R]) put(i *PageInfo, rows []R) {
 // cursorVersion is the first byte of a cursor: another one is another format.
 const cursorVersion = 1
 
-// encodeCursor spells a place in a list: a version, the fingerprint of list, order and filter, the key values, a checksum.
+// encodeCursor spells a place in a list.
 func encodeCursor(fingerprint uint64, at []string) string {
-	b := make([]byte, 0, 128)
-	b = append(b, cursorVersion)
+	return string(appendCursor(nil, fingerprint, at))
+}
+
+// appendCursor spells it: a version, the fingerprint of list, order and filter, the key values, a checksum.
+func appendCursor(to []byte, fingerprint uint64, at []string) []byte {
+	var room [128]byte
+	b := append(room[:0], cursorVersion)
 	b = binary.BigEndian.AppendUint64(b, fingerprint)
 	for _, v := range at {
 		b = binary.AppendUvarint(b, uint64(len(v)))
 		b = append(b, v...)
 	}
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.AppendEncode(to, b)
 }
 
 // decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
