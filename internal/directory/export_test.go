@@ -26,6 +26,7 @@ var (
 	Ours         = ours
 	Explain      = explain
 	Constraints  = constraints
+	TagsOf       = tagsOf
 )
 
 // Prefixes of all ids.
