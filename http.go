@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,23 +26,14 @@ const (
 // headers, and turns a panic into an answer.
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // the observer hands back the request's own context, with a span in it
-		id := auth.RequestIDOf(r.Context())
-		ctx, seen := s.observer.Begin(w, r, id)
+		ctx, seen := s.observer.Begin(w, r, auth.RequestIDOf(r.Context()))
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
 		begin := time.Now()
 		defer func() {
 			broken := s.recovered(a, r, seen, recover())
 			took := time.Since(begin)
 			s.observer.End(seen, a.status, took)
-			found := seen.LogAttrs()
-			s.log.LogAttrs(ctx, levelOf(r), "request",
-				slog.String("request_id", id),
-				slog.String("caller", nameOf(seen.Caller.Load())),
-				slog.String("method", observe.Method(r.Method)),
-				slog.String("path", observe.Path(r.URL.Path)),
-				slog.Int("status", a.status),
-				slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-				found[0], found[1], found[2], found[3], found[4], found[5])
+			s.tell(ctx, r, seen, a.status, took)
 			if broken {
 				panic(http.ErrAbortHandler)
 			}
@@ -52,6 +44,25 @@ func (s *server) logged(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(a, r.WithContext(ctx)) //nolint:contextcheck // as above
 	})
+}
+
+// tell writes the line of a request into the log. All come from here, so that nobody looks up where.
+func (s *server) tell(ctx context.Context, r *http.Request, seen *observe.Request, status int, took time.Duration) {
+	level := levelOf(r)
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	line := slog.NewRecord(time.Now(), level, "request", 0)
+	line.AddAttrs(
+		slog.String("request_id", auth.RequestIDOf(r.Context())),
+		slog.String("caller", nameOf(seen.Caller.Load())),
+		slog.String("method", observe.Method(r.Method)),
+		slog.String("path", observe.Path(r.URL.Path)),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000))
+	found := seen.LogAttrs()
+	line.AddAttrs(found[:]...)
+	_ = s.log.Handler().Handle(ctx, line) // where would that be said?
 }
 
 // recovered answers in the place of a handler that panicked. If the answer has begun, only breaking it off tells the

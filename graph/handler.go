@@ -141,8 +141,7 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 	switch r.Method {
 	case http.MethodOptions:
 	case http.MethodPost:
-		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if err != nil || media != "application/json" {
+		if !isJSON(r.Header.Get("Content-Type")) {
 			return refused(http.StatusUnsupportedMediaType, "", "Send the operation as application/json.")
 		}
 		if r.ContentLength > maxBody {
@@ -161,6 +160,14 @@ func misfit(r *http.Request) (status int, e *directory.Error) {
 		return refused(http.StatusMethodNotAllowed, "", "Send operations by POST, or queries by GET.")
 	}
 	return 0, nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == mediaJSON { // as nearly all say it
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == mediaJSON
 }
 
 func refused(status int, field, message string) (int, *directory.Error) {
