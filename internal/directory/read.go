@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,7 +63,7 @@ type follower[O any] func(ctx context.Context, r *reader, parents []*O) error
 
 // columns are what a selection needs to be read of the table; the id only if it is asked for, or a link hangs on it.
 func (k *kind[R, O]) columns(r *reader, sel Selection) ([]string, error) {
-	columns := slices.Clone(k.identity)
+	columns := append(make([]string, 0, len(k.identity)+len(sel.Fields)+len(sel.Links)+2), k.identity...) // most need one
 	for _, f := range sel.Fields {
 		cs, ok := k.fields[f]
 		if !ok {
