@@ -319,20 +319,19 @@ func (s *Store) facts(ctx context.Context, text string, args ...any) ([]Facts, e
 
 func (s *Store) pairs(ctx context.Context, text string, args ...any) ([]Pair, error) {
 	var ps []Pair
-	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
-		var p Pair
-		err := rows.Scan(&p.GroupID, &p.UserID, &p.Expired, &p.ExpiresAt)
-		ps = append(ps, p)
-		return err
+	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+		ps = append(ps, Pair{})
+		p := &ps[len(ps)-1]
+		return assignAll([]any{&p.GroupID, &p.UserID, &p.Expired, &p.ExpiresAt}, values)
 	})
 	return ps, err
 }
 
 func (s *Store) ids(ctx context.Context, text string, args ...any) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
+	err := s.rows(ctx, text, args, func(values []driver.Value) error {
 		var id uuid.UUID
-		err := rows.Scan(&id)
+		err := assign(&id, values[0])
 		ids = append(ids, id)
 		return err
 	})

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,16 +104,19 @@ func waysToUsers(refs []UserRef) []way {
 
 // FindUsers finds the users that references name, in one statement. What is not found is not in the answer.
 func (s *Store) FindUsers(ctx context.Context, refs []UserRef) ([]FoundUser, error) {
-	text, args := findBy(waysToUsers(refs), "users", "id, username, nullif(roles, '{}'), age(xmin) < 0")
+	text, args := findBy(waysToUsers(refs), "users", "id, username, age(xmin) < 0, nullif(roles, '{}')")
 	if text == "" {
 		return nil, nil
 	}
 	found := make([]FoundUser, 0, len(refs))
-	err := s.each(ctx, text, args, func(rows *sql.Rows) error {
-		var f FoundUser
-		err := rows.Scan(&f.Index, &f.ID, &f.Username, pgdialect.Array(&f.Roles), &f.Later)
+	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+		found = append(found, FoundUser{})
+		f := &found[len(found)-1]
+		err := assignAll([]any{&f.Index, &f.ID, &f.Username, &f.Later}, values)
 		f.Index--
-		found = append(found, f)
+		if roles := values[4]; err == nil && roles != nil { // nearly nobody has any
+			err = pgdialect.Array(&f.Roles).Scan(roles)
+		}
 		return err
 	})
 	return found, err
