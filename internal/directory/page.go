@@ -163,13 +163,15 @@ type places[R any] struct {
 	print uint64
 	tag   []string // of the change log
 	at    []string // of the row at hand
-	b     []byte   // likewise, spelled
+
+	raw, spelled []byte
 }
 
 func (p *places[R]) cursor(row *R) string {
 	p.at = append(db.AppendCursor(p.at[:0], p.table, p.order, row), p.tag...)
-	p.b = appendCursor(p.b[:0], p.print, p.at)
-	return string(p.b)
+	p.raw = appendPlace(p.raw[:0], p.print, p.at)
+	p.spelled = base64.RawURLEncoding.AppendEncode(p.spelled[:0], p.raw)
+	return string(p.spelled)
 }
 
 // put gives the page the cursors of its ends.
@@ -186,20 +188,17 @@ const cursorVersion = 1
 
 // encodeCursor spells a place in a list.
 func encodeCursor(fingerprint uint64, at []string) string {
-	return string(appendCursor(nil, fingerprint, at))
+	return base64.RawURLEncoding.EncodeToString(appendPlace(nil, fingerprint, at))
 }
 
-// appendCursor spells it: a version, the fingerprint of list, order and filter, the key values, a checksum.
-func appendCursor(to []byte, fingerprint uint64, at []string) []byte {
-	var room [128]byte
-	b := append(room[:0], cursorVersion)
-	b = binary.BigEndian.AppendUint64(b, fingerprint)
+// appendPlace appends a version, the fingerprint of list, order and filter, the key values, a checksum.
+func appendPlace(to []byte, fingerprint uint64, at []string) []byte {
+	b := binary.BigEndian.AppendUint64(append(to, cursorVersion), fingerprint)
 	for _, v := range at {
 		b = binary.AppendUvarint(b, uint64(len(v)))
 		b = append(b, v...)
 	}
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.AppendEncode(to, b)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[len(to):]))
 }
 
 // decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
