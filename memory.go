@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 )
 
@@ -22,6 +24,10 @@ const (
 	quietAfter = 5       // ticks
 	trims      = 3       // halves a stack from 64 kB to the 8 that it begins with
 )
+
+// noHeapProfile has nobody note where memory is taken, once in 512 kB, for a profile that cannot be had: that is a fortieth of what a page
+// of a list takes.
+var noHeapProfile = sync.OnceFunc(func() { runtime.MemProfileRate = 0 })
 
 // tuneGC lets the heap grow by heapRoom, or by what lives if that is more, between collections, and gives memory back when it is
 // quiet, until ctx is done.

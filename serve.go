@@ -59,6 +59,9 @@ func (*serve) do(ctx context.Context, p *program) (err error) {
 	if operators != nil {
 		defer operators.Close()
 	}
+	if !p.config.Pprof {
+		noHeapProfile()
+	}
 	observer, metrics, traces, err := p.observed(ctx)
 	if err != nil {
 		return err
