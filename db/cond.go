@@ -32,9 +32,15 @@ type search struct {
 // greatest ends in the last character there is, as often as texts are long.
 func (s search) from(column string) Cond { return cond(column+" >= "+fold, s.prefix) }
 
-func (s search) to(column string) Cond {
-	return cond(column+` <= (lower(?::text) || repeat(chr(1114111), 320)) COLLATE "C"`, s.prefix)
-}
+func (s search) to(column string) Cond { return cond(column+" <= "+foldedEnd, s.prefix) }
+
+// fromEnd and toEnd are the same for rows that have been found: the bound is a query of its own, which Postgres runs once; as part of the
+// condition it would be made anew for every row.
+func (s search) fromEnd(column string) Cond { return cond(column+" >= (SELECT "+fold+")", s.prefix) }
+
+func (s search) toEnd(column string) Cond { return cond(column+" <= (SELECT "+foldedEnd+")", s.prefix) }
+
+const foldedEnd = `(lower(?::text) || repeat(chr(1114111), 320)) COLLATE "C"`
 
 func cond(text string, args ...any) Cond { return Cond{text: text, args: args} }
 

@@ -43,10 +43,10 @@ func TestListText(t *testing.T) {
 			[]any{"a%", true}},
 		{"Beginnings", List{Where: MemberName.StartsWith("a"), Order: []Order{name}, Limit: 2},
 			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key >= lower($1::text) COLLATE "C"` +
-				` ORDER BY m.username_key, m.id LIMIT 3) c WHERE c.c1 <= (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C" ORDER BY c.c1, c.c0`, []any{"a", "a"}},
+				` ORDER BY m.username_key, m.id LIMIT 3) c WHERE c.c1 <= (SELECT (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C") ORDER BY c.c1, c.c0`, []any{"a", "a"}},
 		{"BeginningsBackwards", List{Where: MemberName.StartsWith("a"), Order: []Order{name}, Limit: 2, Backward: true, Before: []string{"ax", "1"}},
 			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key <= (lower($1::text) || repeat(chr(1114111), 320)) COLLATE "C"` +
-				` AND (m.username_key, m.id) < ($2::text, $3::uuid) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) c WHERE c.c1 >= lower($4::text) COLLATE "C" ORDER BY c.c1 DESC, c.c0 DESC`,
+				` AND (m.username_key, m.id) < ($2::text, $3::uuid) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) c WHERE c.c1 >= (SELECT lower($4::text) COLLATE "C") ORDER BY c.c1 DESC, c.c0 DESC`,
 			[]any{"a", "ax", "1", "a"}},
 		{"MixedDirections", List{Order: []Order{downwards(added), name}, After: []string{"2026-01-01", "ann", "1"}},
 			"SELECT m.added_at, m.id, m.username_key FROM members m WHERE (m.added_at < $1::timestamptz OR (m.added_at = $2::timestamptz AND m.username_key > $3::text)" +

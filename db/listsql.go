@@ -229,9 +229,9 @@ func beginning[T any](t *Table[T], l List, order []Order) *search {
 func (p page[T]) addBeginning(w *writer, joins string) {
 	s, l := p.begins, p.List
 	at, _ := slices.BinarySearch(p.names, p.table.keys[p.order[0].Key].column)
-	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.to
+	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.toEnd
 	if p.order[0].Desc != l.Backward {
-		near, far = s.to, s.from
+		near, far = s.to, s.fromEnd
 	}
 	l.Where = And(l.still, near(s.column))
 	addPage(w, p.table, l, p.order, joins)
