@@ -2,6 +2,8 @@ package directory
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"roster/db"
@@ -137,7 +139,7 @@ type AccessDecision struct {
 // nil for an operation on none.
 func decide(by Caller, op Operation, at *standing) AccessDecision {
 	r := ruleFor(by.Via, op)
-	d := AccessDecision{Rule: r.String(), op: op}
+	d := AccessDecision{Rule: ruleTexts[r], op: op}
 	because := func(ok bool, reason ...string) bool {
 		if ok {
 			d.Because = append(d.Because, strings.Join(reason, ""))
@@ -207,6 +209,17 @@ func (r rule) String() string {
 	}
 	return text + "; a token needs the scope " + string(r.scope)
 }
+
+// ruleTexts are all rules in words, made once: a list asks for five decisions on each of its groups.
+var ruleTexts = func() map[rule]string {
+	texts := map[rule]string{}
+	for _, rules := range append(slices.Collect(maps.Values(doorRules)), accessRules) {
+		for _, r := range rules {
+			texts[r] = r.String()
+		}
+	}
+	return texts
+}()
 
 // may fails unless the caller may do an operation that is on no group.
 func may(by Caller, op Operation) error {
