@@ -35,16 +35,22 @@ func (s *Store) rows(ctx context.Context, text string, args []any, row func(valu
 func (s *Store) readAny(ctx context.Context, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {
 	const tries = 3
 	for n := 1; ; n++ {
-		conn, err := s.pool.DB.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		err = readOn(ctx, conn, text, args, row)
-		_ = conn.Close() // back to the pool; what is wrong with it is in err
+		err := s.readOnce(ctx, text, args, row)
 		if !errors.Is(err, driver.ErrBadConn) || n == tries {
 			return err
 		}
 	}
+}
+
+// readOnce gives the connection back to the pool whatever comes of it, a panic of row's included: nobody else would, and the pool would have
+// one less for ever.
+func (s *Store) readOnce(ctx context.Context, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {
+	conn, err := s.pool.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // what is wrong with it is in what readOn says
+	return readOn(ctx, conn, text, args, row)
 }
 
 // readOn reads on a connection. What comes of it, a panic of row's included, passes by database/sql: that would close a connection of which

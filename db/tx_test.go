@@ -370,3 +370,23 @@ func TestPanicInTransaction(t *testing.T) {
 		t.Errorf("%d of what it did is there", n)
 	}
 }
+
+// TestPanicOutsideATransaction: what panics at a row costs the connection that it was read on, and not its place in the pool.
+func TestPanicOutsideATransaction(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Options{MaxConns: 1})
+	func() {
+		defer func() {
+			if p := recover(); p == nil {
+				t.Error("it does not panic")
+			}
+		}()
+		_ = s.rows(t.Context(), "SELECT n FROM things WHERE id < $1", []any{9}, func([]driver.Value) error { panic("at a row") })
+	}()
+	if open := s.Stats().InUse; open != 0 {
+		t.Fatalf("%d connections are not given back", open)
+	}
+	if n := sum(t, s); n != 0 {
+		t.Errorf("the next one reads %d", n)
+	}
+}
