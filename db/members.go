@@ -185,10 +185,11 @@ func (s *Store) DeleteMemberships(ctx context.Context, user uuid.UUID, groups []
 		user.String(), UUIDs(groups))
 }
 
-// DeleteExpired removes up to limit members of the given groups whose time is over, the longest over first.
+// DeleteExpired removes up to limit members of the given groups whose time is over, the longest over first. What it finds is asked once more
+// of the row itself: somebody who has not locked the group may be giving it more time by hand, and is waited for.
 func (s *Store) DeleteExpired(ctx context.Context, groups []uuid.UUID, limit int) ([]Pair, error) {
 	return s.pairs(ctx, `DELETE FROM members m WHERE m.id IN (SELECT e.id FROM members e WHERE e.group_id = ANY ($1::uuid[])
-		AND e.expires_at <= now() ORDER BY e.expires_at LIMIT $2)`+returnMembers, UUIDs(groups), int64(limit))
+		AND e.expires_at <= now() ORDER BY e.expires_at LIMIT $2) AND m.expires_at <= now()`+returnMembers, UUIDs(groups), int64(limit))
 }
 
 const lockExpired = "SELECT g.id FROM groups g WHERE g.next_expiry <= now() ORDER BY g.next_expiry LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"

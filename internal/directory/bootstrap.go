@@ -135,16 +135,26 @@ const sweepBatch = 1_000
 
 // SweepExpired closes memberships whose time is over: reads have not shown them since; now the rows go, the counters follow and
 // the change log says MEMBER_EXPIRED. Their groups say anew when the next one ends, and so do those that said it too soon. It returns how
-// many it closed, at most a batch; fewer if other writers hold their groups. Sessions that ended long ago go too.
+// many it closed, at most a batch; fewer if other writers hold their groups. It is none only if nothing is left to look at but
+// what those hold. Sessions that ended long ago go too.
 func (s *Service) SweepExpired(ctx context.Context) (int, error) {
-	closed := 0
-	_, err := s.write(ctx, System(), false, Selection{}, func(w *write) error {
+	for {
+		closed, looked, err := s.sweepOnce(ctx)
+		if err != nil || closed > 0 || looked < sweepBatch {
+			return closed, err
+		}
+	}
+}
+
+// sweepOnce is one transaction of SweepExpired. It says at how many groups it looked, too.
+func (s *Service) sweepOnce(ctx context.Context) (closed, looked int, err error) {
+	_, err = s.write(ctx, System(), false, Selection{}, func(w *write) error {
 		closed = 0
 		if err := w.store.DeleteOldSessions(w.ctx); err != nil {
 			return err
 		}
 		ids, err := w.store.LockExpired(w.ctx, sweepBatch)
-		if err != nil || len(ids) == 0 {
+		if looked = len(ids); err != nil || looked == 0 {
 			return err
 		}
 		pairs, err := w.store.DeleteExpired(w.ctx, ids, sweepBatch)
@@ -178,5 +188,5 @@ func (s *Service) SweepExpired(ctx context.Context) (int, error) {
 		closed = len(pairs)
 		return nil
 	})
-	return closed, err
+	return closed, looked, err
 }

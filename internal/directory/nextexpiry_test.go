@@ -210,3 +210,46 @@ func TestSweepInParts(t *testing.T) {
 	}
 	w.checkCounters()
 }
+
+// TestSweepBesideMoreTime: a membership that somebody gives more time by hand, while a sweep that found it over waits for the row, stays.
+func TestSweepBesideMoreTime(t *testing.T) {
+	t.Parallel()
+	w := expired(t)
+	hand, err := w.beam.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hand.Rollback() }() // after a commit it does nothing
+	if _, err := hand.ExecContext(t.Context(), `UPDATE members SET expires_at = NULL WHERE username_key = 'ann'`); err != nil {
+		t.Fatal(err)
+	}
+	swept := make(chan error, 1)
+	go func() {
+		n, err := w.SweepExpired(t.Context())
+		if err == nil && n != 0 {
+			err = errors.New("the sweep closes what is not over")
+		}
+		swept <- err
+	}()
+	w.await("the sweep", `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`)
+	if err := errors.Join(hand.Commit(), <-swept); err != nil {
+		t.Error(err)
+	}
+	if n := w.counted(club); n != 2 {
+		t.Errorf("%d are there, want 2", n)
+	}
+	w.checkCounters()
+}
+
+// TestSweepGoesOn: groups of which nobody's time is over, though they said so, do not keep the sweep from the others.
+func TestSweepGoesOn(t *testing.T) {
+	t.Parallel()
+	w := expired(t)
+	w.exec(`INSERT INTO groups (id, handle, name, next_expiry) SELECT gen_random_uuid(), 'g' || i, 'g' || i, '2020-01-01' FROM generate_series(1, 2000) i`)
+	if n, err := w.SweepExpired(t.Context()); n != 1 || err != nil {
+		t.Errorf("the sweep closes %d, %v; want 1", n, err)
+	}
+	if late := w.text(`SELECT count(*)::text FROM groups WHERE next_expiry <= now()`); late != "0" {
+		t.Errorf("%s groups still say that somebody's time is over", late)
+	}
+}
