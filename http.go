@@ -54,7 +54,7 @@ func (s *server) tell(ctx context.Context, r *http.Request, seen *observe.Reques
 	}
 	line := slog.NewRecord(time.Now(), level, "request", 0)
 	line.AddAttrs(
-		slog.String("request_id", auth.RequestIDOf(r.Context())),
+		slog.String("request_id", auth.RequestIDOf(ctx)),
 		slog.String("caller", nameOf(seen.Caller.Load())),
 		slog.String("method", observe.Method(r.Method)),
 		slog.String("path", observe.Path(r.URL.Path)),
