@@ -36,14 +36,15 @@ func (c *safeConn) beginAuto(ctx context.Context) error {
 	return c.beginPg(ctx, driver.TxOptions{})
 }
 
-// endAuto ends the transaction of a statement that ended with err, and answers what became of it.
+// endAuto ends the transaction of a statement that ended with err, and answers what became of it. ErrBadConn is not among that, however deep:
+// it would have the statement repeated, of which rows may have been read.
 func (c *safeConn) endAuto(ctx context.Context, err error) error {
 	c.auto = false
 	if err != nil && !isServerError(err) {
 		return err // the connection is at its end
 	}
-	if ferr := c.forgetAll(); ferr != nil {
-		return ferr
+	if ferr := c.forgetAll(); ferr != nil && err == nil {
+		return &connError{fmt.Errorf("the statement was not committed: %v", ferr)} //nolint:errorlint // see above
 	}
 	if err != nil {
 		if _, rerr := c.pg.ExecContext(ctx, "ROLLBACK", nil); rerr != nil {
@@ -53,8 +54,11 @@ func (c *safeConn) endAuto(ctx context.Context, err error) error {
 	}
 	_, err = c.pg.ExecContext(ctx, "COMMIT", nil)
 	var ne net.Error
-	if err != nil && (errors.As(err, &ne) || errors.Is(err, driver.ErrBadConn)) {
-		return &connError{fmt.Errorf("it is unknown whether the statement was committed: %w", err)} // and must not be repeated
+	switch {
+	case errors.Is(err, driver.ErrBadConn):
+		return &connError{fmt.Errorf("the statement was not committed: %v", err)} //nolint:errorlint // see above
+	case errors.As(err, &ne):
+		return &connError{fmt.Errorf("it is unknown whether the statement was committed: %w", err)}
 	}
 	return err
 }

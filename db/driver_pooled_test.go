@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql/driver"
 	"errors"
 	"testing"
 )
@@ -76,5 +77,30 @@ func TestPooledLeavesNothing(t *testing.T) {
 	}
 	if n := sum(t, s); n != 3 {
 		t.Errorf("the sum is %d", n)
+	}
+}
+
+// TestPooledRowsComeOnce: a connection that breaks when all rows have come, before the statement's transaction is over, is no dead one on
+// which nothing was done: the rows are not read again beside those that came.
+func TestPooledRowsComeOnce(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Options{Pooled: true, MaxConns: 1})
+	conn, err := s.pool.DB.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var under *safeConn
+	if err := errors.Join(conn.Raw(func(c any) error { under = c.(*safeConn); return nil }), conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	came := 0
+	err = s.rows(t.Context(), "SELECT id FROM things WHERE n < $1", []any{9}, func([]driver.Value) error {
+		came++
+		_ = under.pg.Conn().Close() // the rest has been received
+		return nil
+	})
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != Unavailable || came != 2 {
+		t.Errorf("%d rows of 2 came, %v", came, err)
 	}
 }

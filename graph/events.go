@@ -52,14 +52,14 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	h.Set("X-Accel-Buffering", "no") // or nginx keeps events until there are many
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
 	begin := sync.OnceFunc(out.begin)
-	stop := out.keepAlive(cancel, t.closing)
+	stop := out.keepAlive()
 	defer stop() // also if what runs panics
-	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, begin, func(b []byte) error {
+	errs := t.run(ctx, exec, params, r.Method == http.MethodGet, cancel, begin, func(b []byte) error {
 		begin()
 		return out.next(b)
 	})
 	stop()
-	if ctx.Err() != nil { // nobody reads it, or the server is ending: a stream that breaks off is taken up again
+	if ctx.Err() != nil { // nobody reads it, or it is a stream and the server is ending: one that breaks off is taken up again
 		return
 	}
 	begin()
@@ -99,8 +99,8 @@ func (e *eventWriter) next(response []byte) error {
 	return e.send("event: next\ndata: " + string(response) + "\n\n")
 }
 
-// keepAlive sends comments until it is stopped; after that nothing is written any more. When the server is ending it calls end.
-func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func()) {
+// keepAlive sends comments until it is stopped; after that nothing is written any more.
+func (e *eventWriter) keepAlive() (stop func()) {
 	done := make(chan struct{})
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -109,9 +109,6 @@ func (e *eventWriter) keepAlive(end func(), closing <-chan struct{}) (stop func(
 		for {
 			select {
 			case <-done:
-				return
-			case <-closing:
-				end()
 				return
 			case <-tick.C:
 				if e.begun.Load() {

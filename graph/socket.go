@@ -339,7 +339,7 @@ func (s *socket) identified(ctx context.Context, params *graphql.RawParams, send
 	if state, paid := s.budget.Spend(auth.CallerOf(ctx), 1); !paid {
 		return gqlerror.List{s.present(ctx, state.Refusal())}
 	}
-	return s.run(ctx, s.exec, params, false, func() {}, send)
+	return s.run(ctx, s.exec, params, false, nil, func() {}, send) // watch ends it
 }
 
 func (s *socket) fail(id string, errs gqlerror.List) error {

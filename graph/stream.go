@@ -112,9 +112,9 @@ func (p *planner) edge(ctx context.Context) (directory.Selection, error) {
 }
 
 // run runs one operation for a caller and hands each response to send. What it returns are the errors for want of which there is no
-// response, or no more. A GET, which changes nothing, runs no mutations. It calls opened once a subscription has its place in the log:
-// what is written after that comes.
-func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, get bool, opened func(), send func([]byte) error) gqlerror.List {
+// response, or no more. A GET, which changes nothing, runs no mutations. It calls end, if there is one, when the server
+// is ending before a subscription, which has no end of its own, and opened once a subscription has its place in the log: what is written after that comes.
+func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams, get bool, end, opened func(), send func([]byte) error) gqlerror.List {
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, op), errs).Errors
@@ -133,9 +133,12 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 		return gqlerror.List{s.present(ctx, err)}
 	}
 	defer release()
-	end := &ending{}
-	responses, ctx := exec.DispatchOperation(context.WithValue(ctx, endKey{}, end), op)
-	if end.wait != nil {
+	if end != nil {
+		defer s.withServer(end)()
+	}
+	over := &ending{}
+	responses, ctx := exec.DispatchOperation(context.WithValue(ctx, endKey{}, over), op)
+	if over.wait != nil {
 		opened()
 	}
 	for {
@@ -143,21 +146,38 @@ func (s *streams) run(ctx context.Context, exec graphql.GraphExecutor, params *g
 		if r == nil {
 			break
 		}
-		if end.wait == nil { // it was not opened: there is this one response, with the reason
+		if over.wait == nil { // it was not opened: there is this one response, with the reason
 			return r.Errors
 		}
 		if send(encoded(r)) != nil {
 			cancel()
 		}
 	}
-	if end.wait != nil {
-		<-end.wait
-		s.closed(ctx, end.err)
+	if over.wait != nil {
+		<-over.wait
+		s.closed(ctx, over.err)
 	}
-	if ctx.Err() != nil || end.err == nil { // who reads it went away
+	if ctx.Err() != nil || over.err == nil { // who reads it went away
 		return nil
 	}
-	return gqlerror.List{s.present(ctx, end.err)}
+	return gqlerror.List{s.present(ctx, over.err)}
+}
+
+// withServer calls end when the server is ending, until it is stopped.
+func (s *streams) withServer(end func()) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		select {
+		case <-s.closing:
+			end()
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-stopped
+	}
 }
 
 // once runs a query or a mutation.

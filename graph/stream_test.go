@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -283,6 +284,36 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 			t.Fatal("something of the socket is left:\n" + stacks())
 		}
 		runtime.Gosched()
+	}
+}
+
+// TestWritesAsEventsOutliveTheEnd: what is no stream is under way when the server is ending, and is answered.
+func TestWritesAsEventsOutliveTheEnd(t *testing.T) {
+	t.Parallel()
+	closing := make(chan struct{})
+	var once sync.Once
+	a := organised(t, db.Options{OnStatement: func(ctx context.Context, text string) {
+		if !strings.Contains(text, "INSERT INTO groups") {
+			return
+		}
+		once.Do(func() {
+			close(closing)
+			select {
+			case <-ctx.Done():
+				t.Error("the write is cut off")
+			case <-time.After(300 * time.Millisecond):
+			}
+		})
+	}})
+	h := graph.NewHandler(graph.HandlerConfig{Directory: a.dir, Log: slog.New(slog.DiscardHandler), Closing: closing})
+	a.Server = httptest.NewServer(auth.RequestIDs(h))
+	defer a.Close()
+	b, err := io.ReadAll(a.eventStream(t, http.MethodPost, `mutation { createGroup(input: {name: "new"}) { group { name } } }`, `{}`).Body)
+	if got := string(b); err != nil || !strings.Contains(got, `{"group":{"name":"new"}}`) || !strings.HasSuffix(got, "event: complete\ndata:\n\n") {
+		t.Errorf("it is answered %q, %v", got, err)
+	}
+	if b, _ := io.ReadAll(a.eventStream(t, http.MethodPost, following, `{}`).Body); strings.Contains(string(b), "complete") {
+		t.Errorf("a stream that begins when the server is ending says %q", b)
 	}
 }
 
