@@ -1,6 +1,7 @@
 package db
 
 import (
+	"errors"
 	"io/fs"
 	"regexp"
 	"strings"
@@ -86,5 +87,35 @@ func TestNextExpiryIsFilled(t *testing.T) {
 	}
 	if all := strings.Join(got, ", "); all != "later 2040, none never, one 2032, sooner 2039, two 2030" {
 		t.Error(all)
+	}
+}
+
+// TestManyEndsAtOnce: of many memberships that one statement writes, each of which ends before the one before, a group hears once. With a
+// version of its row for each of them it would take the square of their number to find it.
+func TestManyEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := withSchema(t)
+	s.run(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(1, 100) i`)
+	s.run(t, `INSERT INTO groups (id, handle, name) SELECT gen_random_uuid(), 'g' || i, 'g' || i FROM generate_series(1, 2) i`)
+	for _, row := range []struct{ name, write string }{
+		{"written", `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+			SELECT g.id, u.id, gen_random_uuid(), u.username_key, 'X', '2100-01-01Z'::timestamptz - interval '1 day' * row_number() OVER () FROM groups g, users u`},
+		{"sooner", `UPDATE members SET expires_at = '2050-01-01Z'::timestamptz - interval '1 day' * substr(username_key, 2)::int`},
+	} {
+		const updates = `SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'groups'` // what is not yet told of earlier ones included
+		var before, after int
+		err := s.InTx(t.Context(), true, func(tx *Store) error {
+			_, err := tx.queryRow(t.Context(), updates, nil, &before)
+			err = errors.Join(err, tx.exec(t.Context(), row.write))
+			_, last := tx.queryRow(t.Context(), updates, nil, &after)
+			return errors.Join(err, last)
+		})
+		if err != nil || after-before != 2 {
+			t.Errorf("%s: two groups are updated %d times, %v", row.name, after-before, err)
+		}
+		var right bool
+		if _, err := s.queryRow(t.Context(), `SELECT bool_and(next_expiry = (SELECT min(expires_at) FROM members WHERE group_id = g.id)) FROM groups g`, nil, &right); err != nil || !right {
+			t.Errorf("%s: a group does not say when the next membership ends, %v", row.name, err)
+		}
 	}
 }
