@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func pooler(t *testing.T, database string) string {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("pgbouncer printed, at last:\n%s", out.tail())
+			t.Logf("pgbouncer printed, at last:\n%s", told(out.tail()))
 		}
 	})
 	at := fmt.Sprintf("127.0.0.1:%d", port)
@@ -69,6 +70,11 @@ func pooler(t *testing.T, database string) string {
 		return err == nil
 	})
 	return "postgres://roster@" + at + "/roster?sslmode=disable"
+}
+
+// told is what a pooler printed, without that its clients were killed when the test was over: there are so many that nothing else is seen.
+func told(printed string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(printed, "\n"), func(line string) bool { return strings.Contains(line, "client unexpected eof") }), "\n")
 }
 
 // TestPooler: two servers and many clients share three connections of Postgres, which go from one to the other with each transaction. Each
@@ -109,10 +115,9 @@ func TestPooler(t *testing.T) {
 	if l.refused > 0 {
 		t.Errorf("%d were refused", l.refused)
 	}
-	b := newBeam(t, direct)
-	if n := b.text(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); n != "3" {
-		t.Errorf("the two servers share %s connections", n)
-	}
+	// A connection that its client left in the middle is closed by the pooler, which opens another when there is need.
+	newBeam(t, direct).await("the two servers to share three connections",
+		`SELECT count(*) BETWEEN 1 AND 3 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 	cmd := command(t, pooled, []string{"DATABASE_POOLED=true"}, "check")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("roster check through the pooler: %v\n%s", err, out)
