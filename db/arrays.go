@@ -106,41 +106,8 @@ func unquoted(text string) (element, rest string, err error) {
 
 // assignText puts a value that was cast to text where a column belongs.
 func assignText(dest any, text string, null bool) error {
-	switch d := dest.(type) {
-	case **string:
-		*d = nil
-		if !null {
-			*d = &text
-		}
-		return nil
-	case **uuid.UUID:
-		if *d = nil; null {
-			return nil
-		}
-		*d = new(uuid.UUID)
-		return assignText(*d, text, false)
-	case **time.Time:
-		if *d = nil; null {
-			return nil
-		}
-		*d = new(time.Time)
-		return assignText(*d, text, false)
-	case *[]byte:
-		if *d = nil; !null {
-			*d = []byte(text)
-		}
-		return nil
-	case sql.Scanner:
-		if null {
-			return d.Scan(nil)
-		}
-		if id, ok := d.(*uuid.UUID); ok {
-			return parseInto(id, uuid.Parse, text)
-		}
-		return d.Scan([]byte(text))
-	}
 	if null {
-		return fmt.Errorf("db: NULL for a %T", dest)
+		return assignNull(dest)
 	}
 	switch d := dest.(type) {
 	case *string:
@@ -148,14 +115,50 @@ func assignText(dest any, text string, null bool) error {
 		return nil
 	case *int:
 		return parseInto(d, strconv.Atoi, text)
-	case *int64:
-		return parseInto(d, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }, text)
-	case *bool:
-		return parseInto(d, strconv.ParseBool, text)
+	case *uuid.UUID:
+		return parseInto(d, uuid.Parse, text)
 	case *time.Time:
 		return parseInto(d, parseTime, text)
+	case *bool:
+		return parseInto(d, strconv.ParseBool, text)
+	case *int64:
+		return parseInto(d, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }, text)
+	case *[]byte:
+		*d = []byte(text)
+		return nil
+	case **string:
+		own := text // not the argument itself, which would be moved to the heap for every element
+		*d = &own
+		return nil
+	case **uuid.UUID:
+		*d = new(uuid.UUID)
+		return assignText(*d, text, false)
+	case **time.Time:
+		*d = new(time.Time)
+		return assignText(*d, text, false)
+	case sql.Scanner:
+		return d.Scan([]byte(text))
 	}
 	return fmt.Errorf("db: a field is a %T", dest)
+}
+
+// assignNull puts NULL where a column belongs.
+func assignNull(dest any) error {
+	switch d := dest.(type) {
+	case **string:
+		*d = nil
+	case **uuid.UUID:
+		*d = nil
+	case **time.Time:
+		*d = nil
+	case *[]byte:
+		*d = nil
+	case sql.Scanner:
+		return d.Scan(nil)
+	default:
+		return fmt.Errorf("db: NULL for a %T", dest)
+	}
+	return nil
 }
 
 func parseInto[T any](dest *T, parse func(string) (T, error), text string) error {
