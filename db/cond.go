@@ -264,12 +264,6 @@ func (c Cond) varying() Cond {
 	return c
 }
 
-// one is c, which holds for one row at most: one plan serves all values.
-func (c Cond) one() Cond {
-	c.varies = false
-	return c
-}
-
 // Strings is a text[] argument.
 func Strings(vs []string) any {
 	var b strings.Builder

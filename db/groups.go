@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,10 +101,6 @@ var (
 	GroupPublic      = Column{"g.public", "boolean"}
 	GroupCreatedAt   = Column{"g.created_at", "timestamptz"}
 	GroupUpdatedAt   = Column{"g.updated_at", "timestamptz"}
-	// Columns that name one group.
-	GroupNumber          = Column{"g.number", "integer"}
-	GroupHandle          = Column{"g.handle", "text"}
-	GroupExactExternalID = Column{"g.external_id", "text"}
 	// GroupVersion is the version that the next change replaces.
 	GroupVersion = Column{"g.version", "integer"}
 )
@@ -347,22 +344,25 @@ func (s *Store) CountGroup(ctx context.Context, t Touched) error {
 	return s.exec(ctx, "UPDATE groups SET member_count = $2, admin_count = $3 WHERE id = $1::uuid", t.Group.String(), int64(t.Members), int64(t.Admins))
 }
 
-// GroupIs holds for the group that a reference names.
-func GroupIs(r GroupRef) Cond {
+// GroupKey is the key that a reference names a group by.
+func GroupKey(r GroupRef) Key {
 	switch {
 	case r.ID != uuid.Nil:
-		return GroupID.Eq(r.ID.String())
+		return Key{column: "g.id", typ: "uuid", value: r.ID.String()}
 	case r.Number != 0:
-		return GroupNumber.Eq(int64(r.Number))
+		return Key{column: "g.number", typ: "integer", value: strconv.Itoa(r.Number)}
 	case r.Handle != "":
-		return GroupHandle.Eq(r.Handle).one()
+		return Key{column: "g.handle", typ: "text", value: r.Handle}
 	case r.Name != "":
-		return GroupName.Eq(r.Name)
+		return Key{column: "g.name_key", typ: "text", folded: true, value: r.Name}
 	case r.ExternalID != "":
-		return GroupExactExternalID.Eq(r.ExternalID).one()
+		return Key{column: "g.external_id", typ: "text", value: r.ExternalID}
 	}
-	return None
+	return Key{}
 }
+
+// GroupIs holds for the group that a reference names.
+func GroupIs(r GroupRef) Cond { return only(GroupKey(r)) }
 
 // GroupItself is the one group whose id the parent is.
 var GroupItself = Relation{where: "g.id = p.id"}

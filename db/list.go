@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -52,6 +53,7 @@ type List struct {
 	Of       Relation
 	Parents  []uuid.UUID // for a Relation: the answer has one part for each, in this order
 	Viewer   uuid.UUID   // for the columns that speak of the caller
+	Key      Key         // of the whole table: the one row that it names. Outside a transaction others that ask alike may read it along
 	Columns  []string
 	Where    Cond
 	Order    []Order // ties are broken by id, in the direction of the last key
@@ -95,7 +97,7 @@ func Find[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]Part[T],
 		return nil, err
 	}
 	parts := make([]Part[T], max(1, len(l.Parents)))
-	if err := fill(ctx, s, st, l, parts); err != nil {
+	if err := fill(ctx, s, t, st, l, parts); err != nil {
 		return nil, err
 	}
 	for i := range parts {
@@ -118,7 +120,7 @@ func (p *Part[T]) cut(l List) {
 }
 
 // fill reads the rows of each part: of the whole table a row a message, of parents a message each.
-func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts []Part[T]) error {
+func fill[T any](ctx context.Context, s *Store, t *Table[T], st statement[T], l List, parts []Part[T]) error {
 	all := make([]T, 0, expected(l.Limit, len(l.Parents)))
 	one := func(values []driver.Value) error {
 		if l.Total != "" {
@@ -154,7 +156,15 @@ func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts [
 			return nil
 		}
 	}
-	if err := s.rows(ctx, st.text, st.args, row); err != nil {
+	err := errTogether
+	if !l.Key.IsZero() && s.conn == nil && len(l.Below) == 0 {
+		err = readByKey(ctx, s, t, l, st, row)
+	}
+	if errors.Is(err, errTogether) {
+		all = all[:0]
+		err = s.rows(ctx, st.text, st.args, row)
+	}
+	if err != nil {
 		return err
 	}
 	if len(all) == 0 {

@@ -15,6 +15,7 @@ type statement[T any] struct {
 	text    string
 	args    []any
 	columns []column[T]
+	key     int // which argument is the list's key, if it has one
 }
 
 // writer gathers a statement's text and its arguments in the order of their placeholders.
@@ -117,7 +118,7 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 	default:
 		p.add(&w, false)
 	}
-	return statement[T]{number(w.b.String()), w.args, p.columns}, nil
+	return statement[T]{number(w.b.String()), w.args, p.columns, p.viewers + len(l.still.args)}, nil
 }
 
 // page is a page of a list, ready to be written as SQL.
@@ -132,7 +133,7 @@ type page[T any] struct {
 
 func paged[T any](t *Table[T], l List) (page[T], error) {
 	p := page[T]{List: l, table: t, order: orderOf(l)}
-	if l.Total != "" && (!l.Whole() || !l.Where.IsZero()) {
+	if l.Total != "" && (!l.Whole() || !l.Where.IsZero() || !l.Key.IsZero()) {
 		return p, fmt.Errorf("db: the kept total is of all %s", l.Total)
 	}
 	p.begins = beginning(t, l, p.order)
@@ -141,7 +142,7 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 		return p, err
 	}
 	p.order, p.alone = decisive(t, p.order), l.Where.alone
-	p.Where = And(l.still, l.Where.planned())
+	p.Where = And(l.still, l.Key.is(), l.Where.planned())
 	return p, nil
 }
 

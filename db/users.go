@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,15 +59,12 @@ var Users = &Table[User]{
 // What users can be filtered by.
 var (
 	UserID         = Column{"u.id", "uuid"}
-	UserNumber     = Column{"u.number", "integer"}
 	UserUsername   = Text("u.username_key")
 	UserEmail      = Text("u.email_key")
 	UserFullName   = Text("u.full_name_key")
 	UserExternalID = Text("u.external_id_key")
 	UserSearch     = Text("u.search_key")
 	UserCreatedAt  = Column{"u.created_at", "timestamptz"}
-
-	UserExactExternalID = Column{"u.external_id", "text"}
 )
 
 // UserHasRole holds for users with the role.
@@ -181,17 +179,20 @@ func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// UserIs holds for the user that a reference names.
-func UserIs(r UserRef) Cond {
+// UserKey is the key that a reference names a user by.
+func UserKey(r UserRef) Key {
 	switch {
 	case r.ID != uuid.Nil:
-		return UserID.Eq(r.ID.String())
+		return Key{column: "u.id", typ: "uuid", value: r.ID.String()}
 	case r.Number != 0:
-		return UserNumber.Eq(int64(r.Number))
+		return Key{column: "u.number", typ: "integer", value: strconv.Itoa(r.Number)}
 	case r.Username != "":
-		return UserUsername.Eq(r.Username)
+		return Key{column: "u.username_key", typ: "text", folded: true, value: r.Username}
 	case r.ExternalID != "":
-		return UserExactExternalID.Eq(r.ExternalID).one()
+		return Key{column: "u.external_id", typ: "text", value: r.ExternalID}
 	}
-	return None
+	return Key{}
 }
+
+// UserIs holds for the user that a reference names.
+func UserIs(r UserRef) Cond { return only(UserKey(r)) }

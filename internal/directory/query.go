@@ -73,7 +73,7 @@ func (s *Service) Group(ctx context.Context, by Caller, ref GroupRef, sel Select
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.kinds.group.find(ctx, r, db.And(db.GroupIs(resolved), groupsWhere(by, OperationGroupView)), sel)
+	found, err := r.kinds.group.byKey(ctx, r, db.GroupKey(resolved), groupsWhere(by, OperationGroupView), sel)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Service) User(ctx context.Context, by Caller, ref UserRef, sel Selectio
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.kinds.user.find(ctx, r, db.And(db.UserIs(resolved), usersWhere(by)), sel)
+	found, err := r.kinds.user.byKey(ctx, r, db.UserKey(resolved), usersWhere(by), sel)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -153,11 +153,23 @@ func (k *kind[R, O]) byIDs(ctx context.Context, r *reader, ids []uuid.UUID, visi
 
 // find reads all objects that a condition holds for. It is for conditions that hold for few.
 func (k *kind[R, O]) find(ctx context.Context, r *reader, where db.Cond, sel Selection, also ...string) ([]*O, error) {
+	return k.read(ctx, r, db.List{Where: where}, sel, also...)
+}
+
+// byKey reads the object that a key names, if a condition holds for it: one or none.
+func (k *kind[R, O]) byKey(ctx context.Context, r *reader, key db.Key, where db.Cond, sel Selection) ([]*O, error) {
+	if key.IsZero() {
+		return nil, nil
+	}
+	return k.read(ctx, r, db.List{Key: key, Where: where}, sel)
+}
+
+func (k *kind[R, O]) read(ctx context.Context, r *reader, q db.List, sel Selection, also ...string) ([]*O, error) {
 	columns, err := k.columns(r, sel)
 	if err != nil {
 		return nil, err
 	}
-	q := db.List{Columns: append(columns, also...), Where: where, Viewer: r.by.viewer()}
+	q.Columns, q.Viewer = append(columns, also...), r.by.viewer()
 	follow, err := k.followers(ctx, r, &q, sel)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,199 @@
+package db
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// This file reads the rows that several requests name by key in one statement (docs/decisions/0023). Under load many ask for the same
+// things of one row each, and the way to Postgres and back is dearer than the row.
+//
+// A read goes at once, by itself, as long as few of its like are on their way. Else it waits until one of them is back, and then all that
+// wait go together: nobody waits for others to come, and nothing is read that is older than the request for it. Alike are reads whose
+// statement and arguments are the same but for the key: what Postgres answers depends on nothing else, so whose the requests are, as
+// far as it matters, is in there.
+
+const (
+	// mostApart is how many reads that are alike go by themselves at a time.
+	mostApart = 4
+	// mostTogether is for how many requests one statement reads.
+	mostTogether = 100
+)
+
+// errTogether is that a statement for several requests did not come to an end. Each has to read for itself then, and fails for itself.
+var errTogether = errors.New("db: what was read for several requests failed")
+
+// likeness is what reads that are alike have in common.
+type likeness struct{ text, args string }
+
+// likenessOf is that of a statement in which one argument is the key.
+func likenessOf(text string, args []any, key int) likeness {
+	var b strings.Builder
+	for i, a := range args {
+		switch v := a.(type) {
+		case string:
+			if i != key {
+				b.WriteString(strconv.Quote(v))
+			}
+		case int64:
+			b.WriteString(strconv.FormatInt(v, 10))
+		case bool:
+			b.WriteString(strconv.FormatBool(v))
+		default:
+			fmt.Fprintf(&b, "%T %#v", a, a)
+		}
+		b.WriteByte(',')
+	}
+	return likeness{text, b.String()}
+}
+
+// together knows which reads are on their way, and which wait.
+type together struct {
+	mu  sync.Mutex
+	all map[likeness]*alike
+}
+
+func newTogether() *together { return &together{all: map[likeness]*alike{}} }
+
+// alike are reads that have their likeness in common.
+type alike struct {
+	underway int
+	waiting  []*rowRead
+}
+
+// rowRead is the read of one row.
+type rowRead struct {
+	key Key
+	row func(values []driver.Value) error // takes the row, if there is one
+
+	turn chan struct{} // it need not wait any longer:
+	with []*rowRead    // it is to read for these, of which it is the first; or
+	err  error         // nil, and this came of it
+}
+
+// read reads a row: by alone, or by several for all that wait, or it waits for another that does. After errTogether it has not been read.
+func (t *together) read(ctx context.Context, as likeness, r *rowRead, alone func() error, several func(rs []*rowRead) error) error {
+	t.mu.Lock()
+	a := t.all[as]
+	if a == nil {
+		a = &alike{}
+		t.all[as] = a
+	}
+	if a.underway < mostApart {
+		a.underway++
+		t.mu.Unlock()
+		defer t.next(as, a)
+		return alone()
+	}
+	r.turn = make(chan struct{}, 1) // nobody waits for one that has gone
+	a.waiting = append(a.waiting, r)
+	t.mu.Unlock()
+	select {
+	case <-r.turn:
+	case <-ctx.Done():
+		if t.leaves(a, r) {
+			return ctx.Err()
+		}
+	}
+	if r.with == nil {
+		return r.err
+	}
+	return t.lead(as, a, r, alone, several)
+}
+
+// lead reads for all that waited with r. Whatever comes of it, a panic included, none of them waits any longer.
+func (t *together) lead(as likeness, a *alike, r *rowRead, alone func() error, several func(rs []*rowRead) error) error {
+	others, read := r.with[1:], false
+	defer func() {
+		t.next(as, a) // Postgres is at work again before the answers are
+		for _, o := range others {
+			if !read {
+				o.err = errTogether
+			}
+			o.turn <- struct{}{}
+		}
+	}()
+	if len(others) == 0 {
+		return alone()
+	}
+	if err := several(r.with); err != nil {
+		return errTogether
+	}
+	read = true
+	return r.err
+}
+
+// next has the first of those that wait read for all of them, in the place of one that has come back.
+func (t *together) next(as likeness, a *alike) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := min(len(a.waiting), mostTogether)
+	if n == 0 {
+		if a.underway--; a.underway == 0 {
+			delete(t.all, as)
+		}
+		return
+	}
+	first := a.waiting[0]
+	first.with, a.waiting = a.waiting[:n:n], a.waiting[n:]
+	first.turn <- struct{}{}
+}
+
+// leaves reports whether a read whose time is over may go: not if others wait for it to read for them.
+func (t *together) leaves(a *alike, r *rowRead) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(a.waiting, r); i >= 0 {
+		a.waiting = slices.Delete(a.waiting, i, i+1)
+	}
+	return r.with == nil
+}
+
+// readByKey reads the row of a list that a key names, together with what others read. After errTogether it has not been read.
+func readByKey[T any](ctx context.Context, s *Store, t *Table[T], l List, st statement[T], row func(values []driver.Value) error) error {
+	return s.together.read(ctx, likenessOf(st.text, st.args, st.key), &rowRead{key: l.Key, row: row},
+		func() error { return s.rows(ctx, st.text, st.args, row) },
+		func(rs []*rowRead) error {
+			of, err := buildTogether(t, l, rs)
+			if err != nil {
+				return err
+			}
+			return s.rows(ctx, of.text, of.args, func(values []driver.Value) error {
+				ord, _ := values[0].(int64)
+				r := rs[ord-1]
+				r.err = r.row(values[1:])
+				return nil
+			})
+		})
+}
+
+// buildTogether writes the statement for several keys:
+//
+//	SELECT p.ord, columns FROM unnest(keys) WITH ORDINALITY p(key, ord) JOIN table ON key = p.key WHERE …
+//
+// The keys come by a query of their own, so that Postgres does not plan anew for every number of them.
+func buildTogether[T any](t *Table[T], l List, rs []*rowRead) (statement[T], error) {
+	keys, key := make([]string, len(rs)), l.Key
+	for i, r := range rs {
+		keys[i] = r.key.value
+	}
+	l.Key = Key{}
+	p, err := paged(t, l)
+	if err != nil {
+		return statement[T]{}, err
+	}
+	w := writer{args: make([]any, 0, 8)}
+	w.add("SELECT p.ord, " + p.bare)
+	for range p.viewers {
+		w.args = append(w.args, p.Viewer.String())
+	}
+	w.add(" FROM unnest((SELECT ?::"+key.typ+"[])) WITH ORDINALITY p(key, ord) JOIN "+t.from+" ON "+key.isOf()+joinsFor(t, p.bare, p.Where.text), Strings(keys))
+	w.where("", p.Where)
+	return statement[T]{text: number(w.b.String()), args: w.args, columns: p.columns}, nil
+}

@@ -1,0 +1,356 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+// gate are reads of rows that are in no database: each goes on when the test says what comes of it.
+type gate struct {
+	*together
+	begun chan begun
+}
+
+// begun is a read that has begun.
+type begun struct {
+	rows   int        // for how many it reads
+	answer chan error // what comes of it
+}
+
+func newGate() *gate { return &gate{newTogether(), make(chan begun)} }
+
+// read reads the row of a key in a goroutine. What comes of it is its error, or ok with the keys of the rows that it was given.
+func (g *gate) read(ctx context.Context, key string) chan string {
+	out := make(chan string, 1)
+	go func() {
+		got := []string{"ok"}
+		r := &rowRead{key: Key{value: key}, row: func(values []driver.Value) error {
+			got = append(got, values[0].(string))
+			return nil
+		}}
+		defer func() {
+			if p := recover(); p != nil {
+				out <- fmt.Sprint("panic: ", p)
+			}
+		}()
+		several := func(rs []*rowRead) error {
+			b := begun{len(rs), make(chan error)}
+			g.begun <- b
+			err := <-b.answer
+			if errors.Is(err, errPanic) {
+				panic(err)
+			}
+			for _, r := range rs {
+				if err == nil {
+					r.err = r.row([]driver.Value{r.key.value})
+				}
+			}
+			return err
+		}
+		if err := g.together.read(ctx, likeness{}, r, func() error { return several([]*rowRead{r}) }, several); err != nil {
+			got = []string{err.Error()}
+		}
+		out <- strings.Join(got, " ")
+	}()
+	return out
+}
+
+var (
+	errAway  = errors.New("away")
+	errPanic = errors.New("at a row")
+)
+
+// fill has as many reads on their way as go by themselves.
+func (g *gate) fill(t *testing.T) (outs []chan string, answers []chan error) {
+	t.Helper()
+	for range mostApart {
+		outs = append(outs, g.read(t.Context(), "first"))
+		b := <-g.begun
+		if answers = append(answers, b.answer); b.rows != 1 {
+			t.Fatalf("a read by itself is for %d", b.rows)
+		}
+	}
+	return outs, answers
+}
+
+// wait begins reads that have to wait, one behind the other.
+func (g *gate) wait(t *testing.T, ctxs ...context.Context) (outs []chan string) {
+	t.Helper()
+	for i, ctx := range ctxs {
+		outs = append(outs, g.read(ctx, fmt.Sprint("k", i)))
+		g.until(t, func(a *alike) bool { return len(a.waiting) == i+1 })
+	}
+	return outs
+}
+
+func (g *gate) until(t *testing.T, yes func(a *alike) bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		g.mu.Lock()
+		ok := yes(g.all[likeness{}])
+		g.mu.Unlock()
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("waited for too long")
+		}
+	}
+}
+
+// TestReadsGoTogether: what comes of reads that wait, of the one that reads for them, and of those beside it.
+func TestReadsGoTogether(t *testing.T) {
+	t.Parallel()
+	failed := errTogether.Error()
+	for _, c := range []struct {
+		name   string
+		gone   []int // of three that wait, whose time is over while they do
+		answer error
+		reads  int // for how many the next one reads
+		want   []string
+	}{
+		{"All", nil, nil, 3, []string{"ok k0", "ok k1", "ok k2"}},
+		{"TheFirstHasGone", []int{0}, nil, 2, []string{"context canceled", "ok k1", "ok k2"}},
+		{"TheLastHasGone", []int{2}, nil, 2, []string{"ok k0", "ok k1", "context canceled"}},
+		{"OneIsLeft", []int{0, 2}, nil, 1, []string{"context canceled", "ok k1", "context canceled"}},
+		{"ItFails", nil, errAway, 3, []string{failed, failed, failed}},
+		{"TheOneLeftFails", []int{0, 1}, errAway, 1, []string{"context canceled", "context canceled", "away"}},
+		{"ItPanics", nil, errPanic, 3, []string{"panic: at a row", failed, failed}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := newGate()
+			first, answers := g.fill(t)
+			ctxs, cancels := make([]context.Context, 3), make([]context.CancelFunc, 3)
+			for i := range ctxs {
+				ctxs[i], cancels[i] = context.WithCancel(t.Context())
+				defer cancels[i]()
+			}
+			outs := g.wait(t, ctxs...)
+			for n, i := range c.gone {
+				cancels[i]()
+				g.until(t, func(a *alike) bool { return len(a.waiting) == 2-n })
+			}
+			answers[0] <- nil // one of the first comes back
+			next := <-g.begun
+			if next.rows != c.reads {
+				t.Errorf("the next one reads for %d", next.rows)
+			}
+			next.answer <- c.answer
+			for _, a := range answers[1:] {
+				a <- nil
+			}
+			var got []string
+			for _, out := range outs {
+				got = append(got, <-out)
+			}
+			if diff := gocmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+			for _, out := range first {
+				if s := <-out; s != "ok first" {
+					t.Errorf("a read by itself ends with %q", s)
+				}
+			}
+			if len(g.all) != 0 {
+				t.Error("something is thought to be on its way")
+			}
+		})
+	}
+}
+
+// TestWhoseTimeIsOverWhileRead: one that is being read for goes at once; the one that reads for others does not leave them.
+func TestWhoseTimeIsOverWhileRead(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	_, answers := g.fill(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	outs := g.wait(t, ctx, ctx, t.Context())
+	answers[0] <- nil
+	next := <-g.begun
+	cancel()
+	if s := <-outs[1]; s != "context canceled" {
+		t.Errorf("who is read for: %s", s)
+	}
+	next.answer <- nil
+	for i, want := range map[int]string{0: "ok k0", 2: "ok k2"} {
+		if s := <-outs[i]; s != want {
+			t.Errorf("%d: %s, want %s", i, s, want)
+		}
+	}
+	for _, a := range answers[1:] {
+		a <- nil
+	}
+}
+
+// TestReadsAtRandom: many at once, of which some go and some fail; each that ends well has its own row, once, and nothing is left.
+func TestReadsAtRandom(t *testing.T) {
+	t.Parallel()
+	tg := newTogether()
+	var apart, joint atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // a test's own chance
+			for n := range 300 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if r.IntN(4) == 0 {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Duration(r.IntN(300))*time.Microsecond)
+				}
+				as, key, fails := likeness{args: fmt.Sprint(n % 2)}, fmt.Sprint(i, n), r.IntN(10) == 0
+				var got []string
+				one := &rowRead{key: Key{value: key}, row: func(values []driver.Value) error {
+					got = append(got, values[0].(string))
+					return nil
+				}}
+				err := tg.read(ctx, as, one, func() error {
+					apart.Add(1)
+					time.Sleep(50 * time.Microsecond)
+					return one.row([]driver.Value{key})
+				}, func(rs []*rowRead) error {
+					joint.Add(int64(len(rs)))
+					time.Sleep(50 * time.Microsecond)
+					for _, o := range rs {
+						if o.err = o.row([]driver.Value{o.key.value}); fails {
+							return errAway
+						}
+					}
+					return nil
+				})
+				cancel()
+				if err == nil && (len(got) != 1 || got[0] != key) {
+					t.Errorf("%s has %q", key, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(tg.all) != 0 {
+		t.Error("something is thought to be on its way")
+	}
+	if apart.Load() == 0 || joint.Load() == 0 {
+		t.Errorf("%d went by themselves, %d together", apart.Load(), joint.Load())
+	}
+}
+
+// TestReadByKey: rows by every key there is, asked for by many while Postgres is kept from answering, in few statements; and by each alone.
+func TestReadByKey(t *testing.T) {
+	t.Parallel()
+	var statements atomic.Int64
+	s, err := Open(Options{URL: migrated(t), LockTimeout: time.Minute, StatementTimeout: time.Minute, OnStatement: func(_ context.Context, text string) {
+		if strings.Contains(text, "JOIN groups g") || strings.Contains(text, "FROM groups g") {
+			statements.Add(1)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	s.run(t, `INSERT INTO groups (id, handle, name, external_id, public) SELECT ('0190aaaa-0000-7000-8000-0000000000' || i)::uuid, 'h' || i, 'Group "' || i || '", \ {NULL}', 'x,"' || i, i <> 15
+		FROM generate_series(10, 29) i`)
+	const noUUID = 20
+	name := func(i int) string { return fmt.Sprintf(`Group "%d", \ {NULL}`, i) }
+	check := func(what string, i int, hides bool, k Key, where Cond) {
+		t.Helper()
+		parts, err := Find(t.Context(), s, Groups, List{Key: k, Columns: []string{"name"}, Where: where})
+		if k.value == "none" {
+			if err == nil {
+				t.Errorf("%s of %d is found", what, i)
+			}
+			return
+		}
+		var got, want []string
+		for _, p := range parts {
+			for _, r := range p.Rows {
+				got = append(got, r.Name)
+			}
+		}
+		if i >= 10 && i <= 29 && (!hides || i != 15) {
+			want = []string{name(i)}
+		}
+		if !slices.Equal(got, want) || err != nil {
+			t.Errorf("%s of %d: %q %v", what, i, got, err)
+		}
+	}
+	keys := map[string]func(i int) Key{
+		"id": func(i int) Key {
+			return Key{column: "g.id", typ: "uuid", value: fmt.Sprintf("0190aaaa-0000-7000-8000-0000000000%02d", i)}
+		},
+		"id, of which one is none": func(i int) Key {
+			return Key{column: "g.id", typ: "uuid", value: map[bool]string{false: fmt.Sprintf("0190aaaa-0000-7000-8000-0000000000%02d", i), true: "none"}[i == noUUID]}
+		},
+		"number":     func(i int) Key { return GroupKey(GroupRef{Number: cmp.Or(i-9, 99)}) },
+		"handle":     func(i int) Key { return GroupKey(GroupRef{Handle: fmt.Sprint("h", i)}) },
+		"name":       func(i int) Key { return GroupKey(GroupRef{Name: strings.ToUpper(name(i))}) },
+		"externalId": func(i int) Key { return GroupKey(GroupRef{ExternalID: fmt.Sprintf(`x,"%d`, i)}) },
+	}
+	for what, key := range keys {
+		for i := 9; i <= 30; i++ {
+			check(what, i, false, key(i), Cond{})
+		}
+		statements.Store(0)
+		var wg sync.WaitGroup
+		locked, release := make(chan struct{}), make(chan struct{})
+		wg.Go(func() {
+			_ = s.InTx(t.Context(), true, func(tx *Store) error {
+				err := tx.exec(t.Context(), "LOCK TABLE groups")
+				close(locked)
+				<-release
+				return err
+			})
+		})
+		<-locked
+		for i := 9; i <= 30; i++ {
+			for where, hides := range map[whose]bool{everyone: false, strangers: true} {
+				wg.Go(func() {
+					check(what, i, hides, key(i), where.cond())
+				})
+			}
+		}
+		waits := func() (n int) {
+			s.together.mu.Lock()
+			defer s.together.mu.Unlock()
+			for _, a := range s.together.all {
+				n += len(a.waiting)
+			}
+			return n
+		}
+		for end := time.Now().Add(20 * time.Second); waits() < 2*(22-mostApart); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("nobody waits")
+			}
+		}
+		close(release)
+		wg.Wait()
+		if n := statements.Load(); key(noUUID).value != "none" && n != 2*(mostApart+1) {
+			t.Errorf("44 groups by %s are %d statements", what, n)
+		}
+	}
+}
+
+// whose stands for a condition on groups.
+type whose string
+
+const (
+	everyone  whose = "everyone"
+	strangers whose = "strangers"
+)
+
+func (c whose) cond() Cond {
+	if c == strangers {
+		return GroupPublic.Eq(true)
+	}
+	return Cond{}
+}
