@@ -320,7 +320,7 @@ func (s *Store) facts(ctx context.Context, text string, args ...any) ([]Facts, e
 
 func (s *Store) pairs(ctx context.Context, text string, args ...any) ([]Pair, error) {
 	var ps []Pair
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err := s.compared(ctx, text, args, func(values []driver.Value) error {
 		ps = append(ps, Pair{})
 		p := &ps[len(ps)-1]
 		return assignAll([]any{&p.GroupID, &p.UserID, &p.Expired, &p.ExpiresAt}, values)
@@ -330,7 +330,7 @@ func (s *Store) pairs(ctx context.Context, text string, args ...any) ([]Pair, er
 
 func (s *Store) ids(ctx context.Context, text string, args ...any) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err := s.compared(ctx, text, args, func(values []driver.Value) error {
 		var id uuid.UUID
 		err := assign(&id, values[0])
 		ids = append(ids, id)
