@@ -202,9 +202,11 @@ func (s *Store) LockExpired(ctx context.Context, limit int) ([]uuid.UUID, error)
 }
 
 // ReckonNextExpiry has locked groups say when the next of their memberships ends. It may have been said of one that has gone since, or
-// has got more time.
+// has got more time. The order is that of one index alone (member_ends says why).
 func (s *Store) ReckonNextExpiry(ctx context.Context, groups []uuid.UUID) error {
-	return s.exec(ctx, `UPDATE groups g SET next_expiry = (SELECT min(m.expires_at) FROM members m WHERE m.group_id = g.id AND m.expires_at IS NOT NULL)
+	return s.exec(ctx, `UPDATE groups g SET next_expiry = (SELECT f.expires_at FROM (
+			SELECT m.group_id, m.expires_at FROM members m WHERE m.expires_at IS NOT NULL AND (m.group_id, m.expires_at) >= (g.id, timestamptz '-infinity')
+			ORDER BY m.group_id, m.expires_at LIMIT 1) f WHERE f.group_id = g.id)
 		WHERE g.id = ANY ($1::uuid[])`, UUIDs(groups))
 }
 
