@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -47,6 +48,15 @@ func appendArrays[T any](rows []T, columns []column[T], values []driver.Value) (
 		}
 	}
 	return rows, nil
+}
+
+// elements is how many elements an array has at most.
+func elements(v driver.Value) int {
+	b, _ := v.([]byte)
+	if len(b) <= len("{}") {
+		return 0
+	}
+	return bytes.Count(b, []byte{','}) + 1
 }
 
 // eachElement hands on the elements of an array of one dimension, as array_out writes it: bare, or in quotes with \ before what would

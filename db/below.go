@@ -21,8 +21,9 @@ type Nested[T any] struct {
 	List  List // its Parents are the rows
 	Parts []Part[T]
 
-	columns []column[T]
-	rows    []T
+	columns  []column[T]
+	expected int
+	rows     []T // room for rows, of which the parts have theirs
 }
 
 func (n *Nested[T]) addLateral(w *writer, rows int) error {
@@ -30,8 +31,8 @@ func (n *Nested[T]) addLateral(w *writer, rows int) error {
 	if err != nil {
 		return err
 	}
-	n.columns = p.columns
-	n.rows, n.Parts = make([]T, 0, expected(n.List.Limit, rows)), make([]Part[T], 0, rows)
+	n.columns, n.expected = p.columns, rows
+	n.Parts = make([]Part[T], 0, rows)
 	w.add("(")
 	p.addArrays(w)
 	w.add(")")
@@ -41,6 +42,9 @@ func (n *Nested[T]) addLateral(w *writer, rows int) error {
 // take reads the part of one row off the front of the values, and gives the others.
 func (n *Nested[T]) take(values []driver.Value) ([]driver.Value, error) {
 	var err error
+	if count := min(elements(values[0]), expected(n.List.Limit, 1)); count > cap(n.rows)-len(n.rows) {
+		n.rows = make([]T, 0, max(count, min(mostRoom, count*(n.expected-len(n.Parts)))))
+	}
 	from := len(n.rows)
 	if n.rows, err = appendArrays(n.rows, n.columns, values[:len(n.columns)]); err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"time"
 
@@ -120,12 +122,7 @@ func (s *Store) Record(ctx context.Context, ts []Touched, cs []Change, placed bo
 	case len(ts) > 0:
 		w.add("WITH touched AS ("+touchGroups+") ", touchArgs(ts)...)
 	}
-	w.add(`INSERT INTO changes (actor, via, request_id, kind, group_id, group_name, user_id, username, before, after)
-		SELECT ?, ?, ?, kind, group_id, group_name, user_id, username, before::jsonb, after::jsonb
-		FROM unnest(?::text[], ?::uuid[], ?::text[], ?::uuid[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY
-			n(kind, group_id, group_name, user_id, username, before, after, ord)
-		ORDER BY n.ord`, cs[0].Actor, cs[0].Via, cs[0].RequestID)
-	w.args = append(w.args, changeArgs(cs)...)
+	w.changes(cs)
 	if !placed {
 		return s.exec(ctx, number(w.b.String()), w.args...)
 	}
@@ -138,21 +135,54 @@ func (s *Store) Record(ctx context.Context, ts []Touched, cs []Change, placed bo
 	})
 }
 
+// changes adds what inserts changes. Mostly they are the same thing done to many users of one group, and what is the same is said once:
+// of thousands that is most of what Postgres has to read.
+func (w *writer) changes(cs []Change) {
+	c := cs[0]
+	if len(cs) == 1 || slices.ContainsFunc(cs[1:], func(o Change) bool { return !c.sameButUser(o) }) {
+		w.add(`INSERT INTO changes (actor, via, request_id, kind, group_id, group_name, user_id, username, before, after)
+			SELECT ?, ?, ?, kind, group_id, group_name, user_id, username, before::jsonb, after::jsonb
+			FROM unnest(?::text[], ?::uuid[], ?::text[], ?::uuid[], ?::text[], ?::text[], ?::text[]) WITH ORDINALITY
+				n(kind, group_id, group_name, user_id, username, before, after, ord)
+			ORDER BY n.ord`, c.Actor, c.Via, c.RequestID)
+		w.args = append(w.args, changeArgs(cs)...)
+		return
+	}
+	users, usernames := make([]string, len(cs)), make([]string, len(cs))
+	for i, c := range cs {
+		users[i], usernames[i] = optional(c.UserID), named(c.Username)
+	}
+	w.add(`INSERT INTO changes (actor, via, request_id, kind, group_id, group_name, user_id, username, before, after)
+		SELECT ?, ?, ?, ?, ?::uuid, ?, user_id, username, ?::jsonb, ?::jsonb
+		FROM unnest(?::uuid[], ?::text[]) WITH ORDINALITY n(user_id, username, ord)
+		ORDER BY n.ord`, c.Actor, c.Via, c.RequestID, c.Kind, uuidArg(c.GroupID), c.GroupName, imageArg(c.Before), imageArg(c.After), nullable(users), nullable(usernames))
+}
+
+// sameButUser reports whether two changes differ by their users alone. They are of one write: of one doer, in one way.
+func (c *Change) sameButUser(o Change) bool {
+	same := func(a, b *uuid.UUID) bool { return a == b || a != nil && b != nil && *a == *b }
+	return c.Kind == o.Kind && same(c.GroupID, o.GroupID) && (c.GroupName == o.GroupName || named(c.GroupName) == named(o.GroupName)) &&
+		bytes.Equal(c.Before, o.Before) && bytes.Equal(c.After, o.After)
+}
+
 func changeArgs(cs []Change) []any {
 	n := len(cs)
 	kinds, groups, users := make([]string, n), make([]string, n), make([]string, n)
 	groupNames, usernames, befores, afters := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, c := range cs {
 		kinds[i], groups[i], users[i] = c.Kind, optional(c.GroupID), optional(c.UserID)
-		if c.GroupName != nil {
-			groupNames[i] = *c.GroupName
-		}
-		if c.Username != nil {
-			usernames[i] = *c.Username
-		}
+		groupNames[i], usernames[i] = named(c.GroupName), named(c.Username)
 		befores[i], afters[i] = string(c.Before), string(c.After)
 	}
 	return []any{Strings(kinds), nullable(groups), nullable(groupNames), nullable(users), nullable(usernames), nullable(befores), nullable(afters)}
+}
+
+// named is a name; "" for none.
+func named(name *string) string {
+	if name == nil {
+		return ""
+	}
+	return *name
 }
 
 func optional(id *uuid.UUID) string {

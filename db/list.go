@@ -169,12 +169,14 @@ func fill[T any](ctx context.Context, s *Store, st statement[T], l List, parts [
 
 // expected is for how many rows to make room: what was asked for, within reason.
 func expected(limit, parents int) int {
-	const most = 256
 	if limit == 0 {
 		return 1
 	}
-	return min(most, (limit+1)*max(1, parents))
+	return min(mostRoom, (limit+1)*max(1, parents))
 }
+
+// mostRoom is for how many rows room is made before they come.
+const mostRoom = 256
 
 // AppendCursor appends what a cursor at row holds: the value of every key of the order, and the id.
 func AppendCursor[T any](at []string, t *Table[T], order []Order, row *T) []string {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,12 +110,12 @@ type Grant struct {
 	ExpiresAt *time.Time
 }
 
-func memberArgs(ms []NewMember, g Grant) []any {
-	ids, groups, users := make([]uuid.UUID, len(ms)), make([]uuid.UUID, len(ms)), make([]uuid.UUID, len(ms))
+func memberArgs(g Grant, ms []NewMember, groups any) []any {
+	ids, users := make([]uuid.UUID, len(ms)), make([]uuid.UUID, len(ms))
 	for i, m := range ms {
-		ids[i], groups[i], users[i] = m.ID, m.GroupID, m.UserID
+		ids[i], users[i] = m.ID, m.UserID
 	}
-	return []any{UUIDs(ids), UUIDs(groups), UUIDs(users), uuidArg(g.By), g.Via}
+	return []any{uuidArg(g.By), g.Via, timeArg(g.ExpiresAt), UUIDs(ids), UUIDs(users), groups}
 }
 
 // Pair is a (group, user), with what a statement said of it.
@@ -127,25 +128,60 @@ type Pair struct {
 // InsertMembers adds members, in one statement, and answers those that were not members before; one whose membership
 // had expired unswept counts as added, and says Expired.
 func (s *Store) InsertMembers(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
-	pairs, err := s.pairs(ctx, `INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
-		SELECT n.id, n.group_id, n.user_id, u.username_key, $4::uuid, $5, $6::timestamptz
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) n(id, group_id, user_id) JOIN users u ON u.id = n.user_id
-		ORDER BY n.group_id, n.user_id
-		ON CONFLICT (group_id, user_id) DO UPDATE SET id = EXCLUDED.id, added_at = now(), added_by = EXCLUDED.added_by,
-			via = EXCLUDED.via, expires_at = EXCLUDED.expires_at WHERE m.expires_at <= now()
-		RETURNING m.group_id, m.user_id, m.xmax <> 0, NULL::timestamptz`, append(memberArgs(ms, g), timeArg(g.ExpiresAt))...)
+	if len(ms) == 0 {
+		return nil, nil
+	}
+	if !slices.ContainsFunc(ms, func(m NewMember) bool { return m.GroupID != ms[0].GroupID }) {
+		pairs, err := s.insertInto(ctx, ms, g)
+		return pairs, lookAgain(err)
+	}
+	pairs, err := s.pairs(ctx, insertMembers+`FROM unnest($4::uuid[], $5::uuid[], $6::uuid[]) n(id, user_id, group_id)`+insertUsers+
+		` RETURNING m.group_id, m.user_id, m.xmax <> 0, NULL::timestamptz`, memberArgs(g, ms, groupsOf(ms))...)
 	return pairs, lookAgain(err)
 }
+
+// insertInto is InsertMembers into one group, which is said once: there may be thousands.
+func (s *Store) insertInto(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
+	pairs, group := make([]Pair, 0, len(ms)), ms[0].GroupID
+	err := s.rows(ctx, insertMembers+`FROM (SELECT id, user_id, $6::uuid AS group_id FROM unnest($4::uuid[], $5::uuid[]) n(id, user_id)) n`+insertUsers+
+		` RETURNING m.user_id, m.xmax <> 0`, memberArgs(g, ms, group.String()), func(values []driver.Value) error {
+		p := Pair{GroupID: group}
+		p.Expired, _ = values[1].(bool)
+		err := assignUUID(&p.UserID, values[0])
+		pairs = append(pairs, p)
+		return err
+	})
+	return pairs, err
+}
+
+// The beginning and the end of what inserts members.
+const (
+	insertMembers = `INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
+		SELECT n.id, n.group_id, n.user_id, u.username_key, $1::uuid, $2, $3::timestamptz `
+	insertUsers = ` JOIN users u ON u.id = n.user_id
+		ORDER BY n.group_id, n.user_id
+		ON CONFLICT (group_id, user_id) DO UPDATE SET id = EXCLUDED.id, added_at = now(), added_by = EXCLUDED.added_by,
+			via = EXCLUDED.via, expires_at = EXCLUDED.expires_at WHERE m.expires_at <= now()`
+)
 
 // InsertAdmins adds admins, in one statement, and answers those that were not admins before.
 func (s *Store) InsertAdmins(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
 	pairs, err := s.pairs(ctx, `INSERT INTO admins AS m (id, group_id, user_id, username_key, added_by, via)
-		SELECT n.id, n.group_id, n.user_id, u.username_key, $4::uuid, $5
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) n(id, group_id, user_id) JOIN users u ON u.id = n.user_id
+		SELECT n.id, n.group_id, n.user_id, u.username_key, $1::uuid, $2
+		FROM unnest($3::uuid[], $4::uuid[], $5::uuid[]) n(id, user_id, group_id) JOIN users u ON u.id = n.user_id
 		ORDER BY n.group_id, n.user_id
 		ON CONFLICT (group_id, user_id) DO NOTHING
-		RETURNING m.group_id, m.user_id, false, NULL::timestamptz`, memberArgs(ms, g)...)
+		RETURNING m.group_id, m.user_id, false, NULL::timestamptz`, slices.Delete(memberArgs(g, ms, groupsOf(ms)), 2, 3)...) // an adminship has no end
 	return pairs, lookAgain(err)
+}
+
+// groupsOf is the uuid[] argument of their groups.
+func groupsOf(ms []NewMember) any {
+	ids := make([]uuid.UUID, len(ms))
+	for i, m := range ms {
+		ids[i] = m.GroupID
+	}
+	return UUIDs(ids)
 }
 
 // lookAgain has the transaction repeated if a user was renamed or deleted while a row of theirs was inserted.

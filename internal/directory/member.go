@@ -131,20 +131,17 @@ func (w *write) insertMembers(g *db.Group, us []*db.User, expires *time.Time) (m
 	if err != nil {
 		return nil, err
 	}
-	added := make(map[uuid.UUID]bool, len(pairs))
-	expired := 0
-	byID := usersByID(us)
-	for _, p := range pairs {
-		added[p.UserID] = true
-		if p.Expired {
-			expired++
+	added, expired := userSet(pairs), slices.DeleteFunc(slices.Clone(pairs), func(p db.Pair) bool { return !p.Expired })
+	if len(expired) > 0 {
+		byID := usersByID(us)
+		for _, p := range expired {
 			if err := w.change(ChangeKindMemberExpired, g, byID[p.UserID], memberImage{}, nil); err != nil {
 				return nil, err
 			}
 		}
 	}
 	if len(pairs) > 0 {
-		w.touch(g.ID, len(pairs)-expired, 0)
+		w.touch(g.ID, len(pairs)-len(expired), 0)
 	}
 	return added, w.changeEach(ChangeKindMemberAdded, g, us, added, nil, memberImage{expires})
 }
@@ -195,6 +192,7 @@ func (w *write) changeEach(kind ChangeKind, g *db.Group, us []*db.User, in map[u
 	if err != nil {
 		return err
 	}
+	w.out.changes = slices.Grow(w.out.changes, len(in))
 	for _, u := range us {
 		if in[u.ID] {
 			w.log(kind, g, u, b, a)
