@@ -238,9 +238,11 @@ func (s *Store) LockExpired(ctx context.Context, limit int) ([]uuid.UUID, error)
 }
 
 // ReckonNextExpiry has locked groups say when the next of their memberships ends. It may have been said of one that has gone since, or
-// has got more time.
+// has got more time. The order is that of one index alone (member_ends says why).
 func (s *Store) ReckonNextExpiry(ctx context.Context, groups []uuid.UUID) error {
-	return s.exec(ctx, `UPDATE groups g SET next_expiry = (SELECT min(m.expires_at) FROM members m WHERE m.group_id = g.id AND m.expires_at IS NOT NULL)
+	return s.exec(ctx, `UPDATE groups g SET next_expiry = (SELECT f.expires_at FROM (
+			SELECT m.group_id, m.expires_at FROM members m WHERE m.expires_at IS NOT NULL AND (m.group_id, m.expires_at) >= (g.id, timestamptz '-infinity')
+			ORDER BY m.group_id, m.expires_at LIMIT 1) f WHERE f.group_id = g.id)
 		WHERE g.id = ANY ($1::uuid[])`, UUIDs(groups))
 }
 
@@ -356,7 +358,7 @@ func (s *Store) facts(ctx context.Context, text string, args ...any) ([]Facts, e
 
 func (s *Store) pairs(ctx context.Context, text string, args ...any) ([]Pair, error) {
 	var ps []Pair
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err := s.compared(ctx, text, args, func(values []driver.Value) error {
 		ps = append(ps, Pair{})
 		p := &ps[len(ps)-1]
 		return assignAll([]any{&p.GroupID, &p.UserID, &p.Expired, &p.ExpiresAt}, values)
@@ -366,7 +368,7 @@ func (s *Store) pairs(ctx context.Context, text string, args ...any) ([]Pair, er
 
 func (s *Store) ids(ctx context.Context, text string, args ...any) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err := s.compared(ctx, text, args, func(values []driver.Value) error {
 		var id uuid.UUID
 		err := assign(&id, values[0])
 		ids = append(ids, id)

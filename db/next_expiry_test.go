@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"roster/migrations"
 )
 
@@ -117,5 +119,49 @@ func TestManyEndsAtOnce(t *testing.T) {
 		if _, err := s.queryRow(t.Context(), `SELECT bool_and(next_expiry = (SELECT min(expires_at) FROM members WHERE group_id = g.id)) FROM groups g`, nil, &right); err != nil || !right {
 			t.Errorf("%s: a group does not say when the next membership ends, %v", row.name, err)
 		}
+	}
+}
+
+// TestFirstEndOfAGroup: the soonest end of a group is found where the group's begin, though those of another group, as large, are all sooner.
+func TestFirstEndOfAGroup(t *testing.T) {
+	t.Parallel()
+	s := withSchema(t)
+	s.run(t, `INSERT INTO users (id, username, username_key) SELECT gen_random_uuid(), 'u' || i, 'u' || i FROM generate_series(1, 2001) i`)
+	first, last := uuid.UUID{1}, uuid.Max
+	s.run(t, `INSERT INTO groups (id, handle, name, next_expiry) VALUES ($1::uuid, 'early', 'early', NULL), ($2::uuid, 'late', 'late', NULL),
+		($3::uuid, 'first', 'first', '2000-01-01Z'), ($4::uuid, 'last', 'last', '2000-01-01Z')`, idA.String(), idB.String(), first.String(), last.String())
+	s.run(t, `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+		SELECT g.id, u.id, gen_random_uuid(), u.username_key, 'X', CASE g.name WHEN 'early' THEN '2050-01-01Z'::timestamptz ELSE '2100-01-01Z' END + interval '1 second' * u.number
+		FROM groups g, users u WHERE g.name IN ('early', 'late') AND u.username <> 'u2001' ORDER BY g.name, u.number`)
+	s.run(t, "ANALYZE")
+	for _, row := range []struct {
+		name  string
+		write func(tx *Store) error
+	}{
+		{"a membership", func(tx *Store) error {
+			return tx.exec(t.Context(), `INSERT INTO members (group_id, user_id, id, username_key, via, expires_at)
+				SELECT $1::uuid, id, id, username_key, 'X', '2090-01-01Z' FROM users WHERE username_key = 'u2001'`, idB.String())
+		}},
+		{"the sweep", func(tx *Store) error { return tx.ReckonNextExpiry(t.Context(), []uuid.UUID{idB}) }},
+	} {
+		const fetched = `SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'members'`
+		var before, after int
+		err := s.InTx(t.Context(), true, func(tx *Store) error {
+			_, err := tx.queryRow(t.Context(), fetched, nil, &before)
+			err = errors.Join(err, row.write(tx))
+			_, aerr := tx.queryRow(t.Context(), fetched, nil, &after)
+			return errors.Join(err, aerr)
+		})
+		if err != nil || after-before > 10 {
+			t.Errorf("%s: %d rows of members are read, %v", row.name, after-before, err)
+		}
+	}
+	if err := s.ReckonNextExpiry(t.Context(), []uuid.UUID{idA, first, last}); err != nil {
+		t.Fatal(err)
+	}
+	var all string
+	if _, err := s.queryRow(t.Context(), `SELECT string_agg(name || ' ' || coalesce(to_char(next_expiry, 'YYYY'), 'never'), ', ' ORDER BY name) FROM groups`, nil, &all); err != nil ||
+		all != "early 2050, first never, last never, late 2090" {
+		t.Error(all, err)
 	}
 }

@@ -30,6 +30,14 @@ func (s *Store) rows(ctx context.Context, text string, args []any, row func(valu
 	return translate(s.readAny(ctx, text, named, row))
 }
 
+// compared is rows for a statement that does not ask by itself whether the memory of the request's caller holds.
+func (s *Store) compared(ctx context.Context, text string, args []any, row func(values []driver.Value) error) error {
+	if err := s.Compare(ctx); err != nil {
+		return err
+	}
+	return s.rows(ctx, text, args, row)
+}
+
 // readAny reads on any connection of the pool. One that turns out to be dead before anything was sent costs another try, as it does
 // in database/sql.
 func (s *Store) readAny(ctx context.Context, text string, args []driver.NamedValue, row func(values []driver.Value) error) error {

@@ -71,8 +71,9 @@ DECLARE bound timestamptz;
 BEGIN
   SELECT next_expiry INTO bound FROM groups WHERE id = NEW.group_id FOR NO KEY UPDATE;
   IF bound IS NULL OR bound > NEW.expires_at THEN
-    UPDATE groups SET next_expiry = least(NEW.expires_at,
-      (SELECT min(m.expires_at) FROM members m WHERE m.group_id = NEW.group_id AND m.expires_at IS NOT NULL)) WHERE id = NEW.group_id;
+    UPDATE groups SET next_expiry = least(NEW.expires_at, (SELECT f.expires_at FROM (
+      SELECT m.group_id, m.expires_at FROM members m WHERE m.expires_at IS NOT NULL AND (m.group_id, m.expires_at) >= (NEW.group_id, timestamptz '-infinity')
+      ORDER BY m.group_id, m.expires_at LIMIT 1) f WHERE f.group_id = NEW.group_id)) WHERE id = NEW.group_id;
   END IF;
   RETURN NULL;
 END $function$

@@ -107,7 +107,7 @@ func (s *Store) FindUsers(ctx context.Context, refs []UserRef) ([]FoundUser, err
 		return nil, nil
 	}
 	found := make([]FoundUser, 0, len(refs))
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err := s.compared(ctx, text, args, func(values []driver.Value) error {
 		found = append(found, FoundUser{})
 		f := &found[len(found)-1]
 		err := assignAll([]any{&f.Index, &f.ID, &f.Username, &f.Later}, values)

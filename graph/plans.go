@@ -36,8 +36,8 @@ var _ graphql.Cache[*ast.QueryDocument] = (*plans)(nil)
 // rootPlans are the plans and writers of a document.
 type rootPlans struct {
 	bytes               int
-	alone               map[*ast.OperationDefinition]*ast.Field // the one root field of those that have no other (alone.go)
-	selections, writers sync.Map                                // by place
+	alone               sync.Map // by operation, the one root field of those that have no other (alone.go)
+	selections, writers sync.Map // by place
 }
 
 // place is a root field of an operation. The same field, in a fragment, can be selected with others in another operation.
@@ -71,10 +71,7 @@ func (ps *plans) Add(ctx context.Context, text string, doc *ast.QueryDocument) {
 	if !auth.CallerOf(ctx).Known() {
 		return
 	}
-	own := &rootPlans{bytes: len(text) + bytesPerNode*nodesOf(doc), alone: map[*ast.OperationDefinition]*ast.Field{}}
-	for _, op := range doc.Operations {
-		own.alone[op] = aloneIn(op)
-	}
+	own := &rootPlans{bytes: len(text) + bytesPerNode*nodesOf(doc)}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	ps.docs.Remove(text) // a request beside this one may have been faster
@@ -92,12 +89,19 @@ func (ps *plans) ofRequest(op *graphql.OperationContext) *rootPlans {
 	return ps.of[op.Doc]
 }
 
-// alone is the one root field of a query; nil if it is none, or not kept.
+// alone is the one root field of a query; nil if it is none, or not kept. It is looked for when the operation runs, not when its document
+// comes: fragments that spread each other twice have more fields than can be walked, and only an operation that was measured has few.
 func (ps *plans) alone(op *graphql.OperationContext) *ast.Field {
-	if own := ps.ofRequest(op); own != nil {
-		return own.alone[op.Operation]
+	own := ps.ofRequest(op)
+	if own == nil {
+		return nil
 	}
-	return nil
+	if f, ok := own.alone.Load(op.Operation); ok {
+		return f.(*ast.Field)
+	}
+	f := aloneIn(op.Operation)
+	own.alone.Store(op.Operation, f)
+	return f
 }
 
 // kept is the plan of the root field being resolved: the one that is kept, or a new one.

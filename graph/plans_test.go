@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"roster/db"
 )
@@ -43,6 +44,32 @@ func TestCrowdedDocuments(t *testing.T) {
 				t.Errorf("%.60s: %+v", query, got.Errors)
 			}
 		}
+	}
+}
+
+// TestDoubledFragments: fragments that spread each other twice, which are few as they are written and more than can be counted once they are
+// spread, are refused, and nobody walks them before.
+func TestDoubledFragments(t *testing.T) {
+	t.Parallel()
+	a := organised(t, db.Options{})
+	const levels = 200
+	query := "{ viewer { ...F0 } } "
+	for i := range levels {
+		query += fmt.Sprintf("fragment F%d on Viewer { ...F%d ...F%[2]d } ", i, i+1)
+	}
+	query += fmt.Sprintf("fragment F%d on Viewer { roles }", levels)
+	answered := make(chan bool, 1)
+	go func() {
+		_, body := a.post(t, a.token, query, nil)
+		answered <- bytes.Contains(body, []byte("LIMIT_EXCEEDED"))
+	}()
+	select {
+	case refused := <-answered:
+		if !refused {
+			t.Error("it is not refused")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it is not answered")
 	}
 }
 

@@ -140,10 +140,10 @@ func answerMedia(r *http.Request) string {
 	return mediaJSON
 }
 
-// send writes an answer in one piece. Data is JSON already.
+// send writes an answer in one piece. Data is JSON already. What was written without success is not used again: of a stream of HTTP/2 that its
+// client gives up, net/http may write on when it has said so.
 func send(w http.ResponseWriter, status int, media string, response *graphql.Response) {
 	b := bodies.Get().(*bytes.Buffer)
-	defer putBody(b)
 	if len(response.Errors) == 0 && len(response.Extensions) == 0 && response.HasNext == nil && len(response.Data) > 0 {
 		b.WriteString(`{"data":`)
 		b.Write(response.Data)
@@ -156,5 +156,7 @@ func send(w http.ResponseWriter, status int, media string, response *graphql.Res
 	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	if _, err := w.Write(body); err == nil {
+		putBody(b)
+	}
 }

@@ -449,14 +449,20 @@ func tagsOf(object []byte) []*Tag {
 }
 
 // plainTags reads an object as Postgres writes it, {"key": "value", …}, in a tenth of the time that encoding/json takes; false if something
-// in it is escaped.
+// in it is escaped, or is no text, as where somebody wrote it by hand.
 func plainTags(object string) ([]*Tag, bool) {
 	if strings.Contains(object, `\`) {
 		return nil, false
 	}
 	texts := strings.Split(object, `"`) // every other one lies within quotes
 	made, tags := make([]Tag, len(texts)/4), make([]*Tag, len(texts)/4)
+	if len(texts) != 4*len(made)+1 {
+		return nil, false
+	}
 	for i := range made {
+		if between := texts[4*i+2]; between != ": " && between != ":" {
+			return nil, false
+		}
 		made[i] = Tag{texts[4*i+1], texts[4*i+3]}
 		tags[i] = &made[i]
 	}

@@ -45,14 +45,16 @@ func UUID(text string) (uuid.UUID, bool) {
 // WriteJSON answers with a status, a content type and a JSON body without a newline at its end.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) error {
 	p := newPiece()
-	defer p.free()
 	if err := p.add(v); err != nil {
+		p.free()
 		return err
 	}
 	w.Header().Set("Content-Type", contentType)
 	p.measure(w.Header())
 	w.WriteHeader(status)
-	_, _ = w.Write(p.Bytes()) // the client is gone; there is nobody to tell
+	if _, err := w.Write(p.Bytes()); err == nil { // else the client is gone, and there is nobody to tell
+		p.free()
+	}
 	return nil
 }
 

@@ -30,7 +30,8 @@ var pieces = sync.Pool{New: func() any {
 
 func newPiece() *piece { return pieces.Get().(*piece) }
 
-// free lets others use the piece. One that a single large value made large is left to the garbage collector.
+// free lets others use the piece. One that a single large value made large is left to the garbage collector, and so is one that was written
+// without success: of a stream of HTTP/2 that its client gives up, net/http may write on when it has said so.
 func (p *piece) free() {
 	if p.Cap() > 2*pieceSize {
 		return
@@ -110,7 +111,9 @@ func (s *Stream) Close() error {
 		s.piece.measure(s.w.Header())
 	}
 	err := s.send()
-	s.piece.free()
+	if err == nil {
+		s.piece.free()
+	}
 	s.piece = nil
 	return err
 }
@@ -123,6 +126,10 @@ func (s *Stream) send() error {
 		s.w.WriteHeader(http.StatusOK)
 	}
 	_, err := s.w.Write(s.piece.Bytes())
+	if err != nil {
+		s.piece = newPiece()
+		return err
+	}
 	s.piece.Reset()
-	return err
+	return nil
 }
