@@ -143,7 +143,7 @@ func (s *Store) InsertMembers(ctx context.Context, ms []NewMember, g Grant) ([]P
 // insertInto is InsertMembers into one group, which is said once: there may be thousands.
 func (s *Store) insertInto(ctx context.Context, ms []NewMember, g Grant) ([]Pair, error) {
 	pairs, group := make([]Pair, 0, len(ms)), ms[0].GroupID
-	err := s.rows(ctx, insertMembers+`FROM (SELECT id, user_id, $6::uuid AS group_id FROM unnest($4::uuid[], $5::uuid[]) n(id, user_id)) n`+insertUsers+
+	err := s.compared(ctx, insertMembers+`FROM (SELECT id, user_id, $6::uuid AS group_id FROM unnest($4::uuid[], $5::uuid[]) n(id, user_id)) n`+insertUsers+
 		` RETURNING m.user_id, m.xmax <> 0`, memberArgs(g, ms, group.String()), func(values []driver.Value) error {
 		p := Pair{GroupID: group}
 		p.Expired, _ = values[1].(bool)
