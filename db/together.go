@@ -21,7 +21,7 @@ import (
 
 const (
 	// mostApart is how many reads that are alike go by themselves at a time.
-	mostApart = 4
+	mostApart = 3
 	// mostTogether is for how many requests one statement reads.
 	mostTogether = 100
 )

@@ -40,7 +40,7 @@ func TestReadsTogetherKeepCallersApart(t *testing.T) {
 			})
 		}
 	}
-	w.await("statements to wait", `SELECT count(*) >= 12 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+	w.await("statements to wait", `SELECT count(*) >= 9 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
