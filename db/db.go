@@ -43,7 +43,7 @@ type Store struct {
 	asOf   *AsOf     // what the caller's memory is of, until it has been compared
 	on     func(ctx context.Context, text string)
 
-	together *together // what is read by key on the pool
+	together *together // what is read by key on the pool; nil in a transaction
 
 	primary *Store          // of a standby's store: who answers what the standby does not (standby.go)
 	useful  context.Context // likewise: ends when the standby is given up

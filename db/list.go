@@ -157,7 +157,7 @@ func fill[T any](ctx context.Context, s *Store, t *Table[T], st statement[T], l 
 		}
 	}
 	err := errTogether
-	if !l.Key.IsZero() && s.conn == nil && len(l.Below) == 0 {
+	if !l.Key.IsZero() && s.together != nil && len(l.Below) == 0 {
 		err = readByKey(ctx, s, t, l, st, row)
 	}
 	if errors.Is(err, errTogether) {
