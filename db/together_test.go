@@ -203,7 +203,7 @@ func TestReadsAtRandom(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // a test's own chance
+			r := rand.New(rand.NewPCG(uint64(i), 1))
 			for n := range 300 {
 				ctx, cancel := context.WithCancel(t.Context())
 				if r.IntN(4) == 0 {

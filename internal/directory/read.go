@@ -169,7 +169,8 @@ func (k *kind[R, O]) read(ctx context.Context, r *reader, q db.List, sel Selecti
 	if err != nil {
 		return nil, err
 	}
-	q.Columns, q.Viewer = append(columns, also...), r.by.viewer()
+	columns = append(columns, also...)
+	q.Columns, q.Viewer = columns, r.by.viewer()
 	follow, err := k.followers(ctx, r, &q, sel)
 	if err != nil {
 		return nil, err
