@@ -91,12 +91,14 @@ func (s *Store) looksAfter(ctx context.Context) (mine bool, err error) {
 	return mine, err
 }
 
+// In ORDER BY a bare tx would be the text that the statement selects, by which 999 comes after 1000, and no index.
+
 // dayOfChanges is about how many transactions a day has, going by those since the first change of the last day.
 func (s *Store) dayOfChanges(ctx context.Context, next uint64) (uint64, error) {
 	var tx uint64
 	var seconds float64
-	ok, err := s.queryRow(ctx, `SELECT tx::text, extract(epoch FROM now() - at)::float8 FROM changes
-		WHERE tx >= $1::text::xid8 ORDER BY tx, seq LIMIT 1`, []any{strconv.FormatUint(next-min(next, partitionWidth), 10)}, xid{&tx}, &seconds)
+	ok, err := s.queryRow(ctx, `SELECT c.tx::text, extract(epoch FROM now() - c.at)::float8 FROM changes c
+		WHERE c.tx >= $1::text::xid8 ORDER BY c.tx, c.seq LIMIT 1`, []any{strconv.FormatUint(next-min(next, partitionWidth), 10)}, xid{&tx}, &seconds)
 	if err != nil || !ok || seconds < 60 || tx > next {
 		return partitionWidth, err
 	}
@@ -140,8 +142,8 @@ func (s *Store) isOld(ctx context.Context, p partition, keep time.Duration) (boo
 	}
 	var last Place
 	var old bool
-	some, err := s.queryRow(ctx, `SELECT tx::text, seq, at < now() - make_interval(secs => $2::float8) FROM changes
-		WHERE tx < $1::text::xid8 ORDER BY tx DESC, seq DESC LIMIT 1`,
+	some, err := s.queryRow(ctx, `SELECT c.tx::text, c.seq, c.at < now() - make_interval(secs => $2::float8) FROM changes c
+		WHERE c.tx < $1::text::xid8 ORDER BY c.tx DESC, c.seq DESC LIMIT 1`,
 		[]any{strconv.FormatUint(p.to, 10), (keep + lateCommit).Seconds()}, xid{&last.Tx}, &last.Seq, &old)
 	return old || !some, last, err
 }
