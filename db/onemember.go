@@ -90,7 +90,7 @@ func (o *OneWritten) tell(c Change, by int) {
 
 // imageArg is a nullable jsonb argument.
 func imageArg(image []byte) any {
-	if image == nil {
+	if len(image) == 0 {
 		return nil
 	}
 	return string(image)

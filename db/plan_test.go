@@ -54,6 +54,12 @@ func TestPlans(t *testing.T) {
 		explain(t, tx, Tokens, "of groups, by time", List{Of: TokensOfGroup, Parents: parents, Order: []Order{{Key: "CREATED_AT"}}, After: moment})
 		explain(t, tx, Changes, "all", List{Where: ChangeSettled, Order: []Order{{Key: "TX"}}, After: CursorBefore(7), Columns: []string{"tx"}})
 		explain(t, tx, Changes, "of groups", List{Of: ChangesOfGroup, Parents: parents, Where: ChangeSettled, Order: []Order{{Key: "TX"}}, After: CursorBefore(7), Columns: []string{"tx"}})
+		for _, r := range []GroupRef{{ID: idA}, {Number: 1}, {Handle: "x"}, {Name: "X"}, {ExternalID: "x"}} {
+			explainTogether(t, tx, Groups, List{Key: GroupKey(r), Where: Or(GroupPublic.Eq(true), GroupHasMember(idB))})
+		}
+		for _, r := range []UserRef{{ID: idA}, {Number: 1}, {Username: "X"}, {ExternalID: "x"}} {
+			explainTogether(t, tx, Users, List{Key: UserKey(r)})
+		}
 		explain(t, tx, Changes, "of a group by its name", List{Where: And(ChangeSettled, ChangeOfGroup(GroupRef{Name: "x"})), Order: []Order{{Key: "TX"}}, After: CursorBefore(7), Columns: []string{"tx"}})
 		return nil
 	})
@@ -74,6 +80,23 @@ func explain[T any](t *testing.T, s *Store, table *Table[T], name string, l List
 	if !strings.Contains(page, "Index Cond: ") || strings.Contains(page, "->  Sort\n") {
 		t.Errorf("%s %s is no range of an index:\n%s\n%s", table.from, name, st.text, plan)
 	}
+}
+
+// explainTogether looks at what is read by several keys: each is looked up in the index of its column, by the plan for all keys too.
+func explainTogether[T any](t *testing.T, s *Store, table *Table[T], l List) {
+	t.Helper()
+	l.Columns = []string{"created_at"}
+	st, err := buildTogether(table, l, []*rowRead{{key: l.Key}, {key: l.Key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		s.run(t, "SET LOCAL plan_cache_mode = "+mode)
+		if plan := s.plan(t, st.text, st.args...); !strings.Contains(plan, "Index Cond: ("+l.Key.column[2:]+" = ") || !strings.Contains(plan, "p.key") {
+			t.Errorf("%s are not looked up by their index (%s):\n%s\n%s", l.Key.column, mode, st.text, plan)
+		}
+	}
+	s.run(t, "SET LOCAL plan_cache_mode = auto")
 }
 
 // TestParts: the answer has a part for each parent, in their order, with the page cut and the rest told, and so have counts.

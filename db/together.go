@@ -98,7 +98,7 @@ func (t *together) read(ctx context.Context, as likeness, r *rowRead, alone func
 	case <-r.turn:
 	case <-ctx.Done():
 		if t.leaves(a, r) {
-			return ctx.Err()
+			return translate(ctx.Err()) // as a statement says it
 		}
 	}
 	if r.with == nil {

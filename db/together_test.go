@@ -70,6 +70,8 @@ func (g *gate) read(ctx context.Context, key string) chan string {
 var (
 	errAway  = errors.New("away")
 	errPanic = errors.New("at a row")
+
+	gone = (&Error{Kind: Timeout, cause: context.Canceled}).Error() // what comes of a read whose time is over
 )
 
 // fill has as many reads on their way as go by themselves.
@@ -122,11 +124,11 @@ func TestReadsGoTogether(t *testing.T) {
 		want   []string
 	}{
 		{"All", nil, nil, 3, []string{"ok k0", "ok k1", "ok k2"}},
-		{"TheFirstHasGone", []int{0}, nil, 2, []string{"context canceled", "ok k1", "ok k2"}},
-		{"TheLastHasGone", []int{2}, nil, 2, []string{"ok k0", "ok k1", "context canceled"}},
-		{"OneIsLeft", []int{0, 2}, nil, 1, []string{"context canceled", "ok k1", "context canceled"}},
+		{"TheFirstHasGone", []int{0}, nil, 2, []string{gone, "ok k1", "ok k2"}},
+		{"TheLastHasGone", []int{2}, nil, 2, []string{"ok k0", "ok k1", gone}},
+		{"OneIsLeft", []int{0, 2}, nil, 1, []string{gone, "ok k1", gone}},
 		{"ItFails", nil, errAway, 3, []string{failed, failed, failed}},
-		{"TheOneLeftFails", []int{0, 1}, errAway, 1, []string{"context canceled", "context canceled", "away"}},
+		{"TheOneLeftFails", []int{0, 1}, errAway, 1, []string{gone, gone, "away"}},
 		{"ItPanics", nil, errPanic, 3, []string{"panic: at a row", failed, failed}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -181,7 +183,7 @@ func TestWhoseTimeIsOverWhileRead(t *testing.T) {
 	answers[0] <- nil
 	next := <-g.begun
 	cancel()
-	if s := <-outs[1]; s != "context canceled" {
+	if s := <-outs[1]; s != gone {
 		t.Errorf("who is read for: %s", s)
 	}
 	next.answer <- nil
