@@ -58,10 +58,6 @@ const countedRequests = 200
 
 // countAll counts, for each workload, what the requests to Roster come to, beyond what its start and its end come to.
 func (b *bench) countAll(ctx context.Context) (map[string]counts, error) {
-	// The first start goes past the index entries that the undoing of writes left behind; Postgres remembers that they are dead.
-	if _, err := b.count(ctx, nil); err != nil {
-		return nil, err
-	}
 	idle, err := b.count(ctx, nil)
 	if err != nil {
 		return nil, err

@@ -161,7 +161,7 @@ func (w *writer) changes(cs []Change) {
 // sameButUser reports whether two changes differ by their users alone. They are of one write: of one doer, in one way.
 func (c *Change) sameButUser(o Change) bool {
 	same := func(a, b *uuid.UUID) bool { return a == b || a != nil && b != nil && *a == *b }
-	return c.Kind == o.Kind && same(c.GroupID, o.GroupID) && (c.GroupName == o.GroupName || named(c.GroupName) == named(o.GroupName)) &&
+	return c.Kind == o.Kind && same(c.GroupID, o.GroupID) && named(c.GroupName) == named(o.GroupName) &&
 		bytes.Equal(c.Before, o.Before) && bytes.Equal(c.After, o.After)
 }
 

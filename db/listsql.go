@@ -136,6 +136,9 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 	if l.Total != "" && (!l.Whole() || !l.Where.IsZero() || !l.Key.IsZero()) {
 		return p, fmt.Errorf("db: the kept total is of all %s", l.Total)
 	}
+	if !l.Key.IsZero() && (!l.Whole() || l.Limit > 0 || l.After != nil || l.Before != nil) {
+		return p, fmt.Errorf("db: a key names one of %s, which has no pages", t.from)
+	}
 	p.begins = beginning(t, l, p.order)
 	var err error
 	if p.projection, err = t.project(l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {

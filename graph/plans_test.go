@@ -68,7 +68,7 @@ func TestDoubledFragments(t *testing.T) {
 		if !refused {
 			t.Error("it is not refused")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it is not answered")
 	}
 }

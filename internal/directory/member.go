@@ -131,17 +131,21 @@ func (w *write) insertMembers(g *db.Group, us []*db.User, expires *time.Time) (m
 	if err != nil {
 		return nil, err
 	}
-	added, expired := userSet(pairs), slices.DeleteFunc(slices.Clone(pairs), func(p db.Pair) bool { return !p.Expired })
-	if len(expired) > 0 {
-		byID := usersByID(us)
-		for _, p := range expired {
-			if err := w.change(ChangeKindMemberExpired, g, byID[p.UserID], memberImage{}, nil); err != nil {
-				return nil, err
-			}
+	added, expired := userSet(pairs), 0
+	var byID map[uuid.UUID]*db.User // nearly always nobody needs it
+	for _, p := range pairs {
+		if !p.Expired {
+			continue
+		}
+		if expired++; expired == 1 {
+			byID = usersByID(us)
+		}
+		if err := w.change(ChangeKindMemberExpired, g, byID[p.UserID], memberImage{}, nil); err != nil {
+			return nil, err
 		}
 	}
 	if len(pairs) > 0 {
-		w.touch(g.ID, len(pairs)-len(expired), 0)
+		w.touch(g.ID, len(pairs)-expired, 0)
 	}
 	return added, w.changeEach(ChangeKindMemberAdded, g, us, added, nil, memberImage{expires})
 }
