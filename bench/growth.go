@@ -98,7 +98,7 @@ func (b *bench) count(ctx context.Context, scripts []script) (c counts, err erro
 	if err != nil {
 		return c, err
 	}
-	if err := b.startRoster(ctx); err != nil {
+	if b.roster, err = b.startRoster(ctx, b.programs.roster); err != nil {
 		return c, err
 	}
 	n, err := b.send(scripts)

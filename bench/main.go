@@ -33,7 +33,8 @@ type options struct {
 	profiles string
 	log      string
 	plain    bool
-	partial  bool // not all of it, or not for good
+	partial  bool   // not all of it, or not for good
+	than     string // a Roster to measure against instead of bare; "": bare
 }
 
 func main() {
@@ -63,6 +64,7 @@ func parse(args []string) (o options, err error) {
 	fs.DurationVar(&o.duration, "time", 3*time.Second, "how long each side is loaded in a round")
 	fs.StringVar(&o.out, "out", "", "write the tables into this file too, between its markers, unless it is -quick or -only a part")
 	fs.StringVar(&o.profiles, "profile", "", "write a processor profile of Roster for each workload into this directory")
+	fs.StringVar(&o.than, "than", "", "a Roster built before: measure against it rather than against bare, to see what a change does; it writes no file")
 	fs.StringVar(&o.log, "log", "", "append the servers' logs to this file rather than throw them away")
 	fs.BoolVar(&o.plain, "plain", false, "let bare ignore that memberships can expire")
 	if err := fs.Parse(args); err != nil {
@@ -77,7 +79,7 @@ func parse(args []string) (o options, err error) {
 	if o.only, err = selection(*only); err != nil {
 		return o, err
 	}
-	o.partial = *quick || o.only != nil
+	o.partial = *quick || o.only != nil || o.than != ""
 	switch {
 	case *quick:
 		o.rounds, o.duration = 1, time.Second
@@ -216,7 +218,11 @@ func (o options) open(ctx context.Context, p *postgres, ps programs, s size, pro
 }
 
 func (b *bench) start(ctx context.Context) (err error) {
-	if err := b.startRoster(ctx); err != nil {
+	if b.roster, err = b.startRoster(ctx, b.programs.roster); err != nil {
+		return err
+	}
+	if b.than != "" {
+		b.bare, err = b.startRoster(ctx, b.than)
 		return err
 	}
 	c, err := b.connect(ctx)
@@ -234,23 +240,22 @@ func (b *bench) start(ctx context.Context) (err error) {
 }
 
 // startRoster starts Roster as anybody would: with its defaults, but for the address and where its database is.
-func (b *bench) startRoster(ctx context.Context) (err error) {
-	cmd := exec.Command(b.programs.roster, "serve", "-addr", "127.0.0.1:0")
+func (b *bench) startRoster(ctx context.Context, program string) (*server, error) {
+	cmd := exec.Command(program, "serve", "-addr", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+b.url, "ROSTER_ADMIN_TOKEN="+b.token)
-	if b.profiles != "" {
+	if b.profiles != "" && program == b.programs.roster {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		b.pprof = l.Addr().String() // free a moment ago, and nobody else is likely to take it
 		if err := l.Close(); err != nil {
-			return err
+			return nil, err
 		}
 		cmd.Env = append(cmd.Env, "ROSTER_METRICS_ADDR="+b.pprof, "ROSTER_PPROF=true")
 	}
 	cmd.Stderr = b.log
-	b.roster, err = startServer(cmd, "roster")
-	return err
+	return startServer(cmd, "roster")
 }
 
 // stop ends the servers.

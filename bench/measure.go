@@ -58,7 +58,7 @@ func (b *bench) all(ctx context.Context) (r results, err error) {
 		}
 	}
 	for _, m := range bulks() {
-		if !b.selected(m.name) || len(b.requests.sample.joiners) < m.members {
+		if !b.selected(m.name) || b.than != "" || len(b.requests.sample.joiners) < m.members {
 			continue
 		}
 		t, err := b.addMany(ctx, m, c)
@@ -75,10 +75,13 @@ func (b *bench) all(ctx context.Context) (r results, err error) {
 func (b *bench) measure(ctx context.Context, w workload, c *pgx.Conn) (l line, err error) {
 	l.workload = w
 	sa, sb := w.sides(b.requests, b.bare, b.roster)
+	x, y := b.requests.changes()
+	if b.than != "" && sa.server != sb.server {
+		sa, x = &side{name: "before", server: b.bare, scripts: sb.scripts}, y
+	}
 	same := 0
 	switch {
 	case w.writes:
-		x, y := b.requests.changes()
 		if same, err = sameWrites(ctx, c, b.requests.sample.pairs, x, y, sa, sb); err != nil {
 			return l, err
 		}
