@@ -43,7 +43,8 @@ type Store struct {
 	asOf   *AsOf     // what the caller's memory is of, until it has been compared
 	on     func(ctx context.Context, text string)
 
-	together *together // what is read by key on the pool; nil in a transaction
+	together *together         // what is read by key on the pool; nil in a transaction
+	queues   *queues[GroupRef] // who writes one member of a group; likewise
 
 	primary *Store          // of a standby's store: who answers what the standby does not (standby.go)
 	useful  context.Context // likewise: ends when the standby is given up
@@ -69,7 +70,7 @@ func Open(o Options) (*Store, error) {
 	if on == nil {
 		on = func(context.Context, string) {}
 	}
-	return &Store{pool: b, on: on, pooled: o.Pooled, together: newTogether()}, nil
+	return &Store{pool: b, on: on, pooled: o.Pooled, together: newTogether(), queues: newQueues[GroupRef]()}, nil
 }
 
 // Close closes the pool.

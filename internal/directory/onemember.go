@@ -47,15 +47,19 @@ func (s *Service) removeOne(ctx context.Context, by Caller, in RemoveMembersInpu
 func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneMember,
 	statement func(*db.Store, context.Context, db.OneMember) (db.OneWritten, bool, error), yes, no MemberResult) (*Payload, bool, error) {
 	w := &write{reader: s.newReader(s.store, by), ctx: ctx, s: s, out: &Payload{}}
-	where, ok := m.where(by)
-	if !ok || !w.plain(sel) {
+	group, where, ok := m.where(by)
+	if !ok {
+		return nil, false, nil
+	}
+	columns, ok := w.plain(sel)
+	if !ok {
 		return nil, false, nil
 	}
 	// The change is made as ever; the statement knows which group and user it is of.
 	if err := w.change(m.kind, nil, nil, m.before, m.after); err != nil {
 		return nil, false, err
 	}
-	one, ok, err := statement(w.store, ctx, db.OneMember{Where: where, Member: newID(), Grant: db.Grant{By: by.id(), Via: string(by.Via)}, Log: w.out.changes[0]})
+	one, ok, err := statement(w.store, ctx, db.OneMember{Group: group, Where: where, Columns: columns, Member: newID(), Grant: db.Grant{By: by.id(), Via: string(by.Via)}, Log: w.out.changes[0]})
 	if err != nil || !ok {
 		return nil, false, unlessOvertaken(err)
 	}
@@ -70,15 +74,15 @@ func (s *Service) writeOne(ctx context.Context, by Caller, sel Selection, m oneM
 	return w.out, true, w.tellOne(sel, one)
 }
 
-// where is all that has to hold for the write to be plain; false if that can be told without asking. decide's rule is in it as
-// the condition on groups that it is for lists.
-func (m oneMember) where(by Caller) (db.Cond, bool) {
+// where is the group, and all that has to hold for the write to be plain; false if that can be told without asking. decide's rule is in
+// it as the condition on groups that it is for lists.
+func (m oneMember) where(by Caller) (db.GroupRef, db.Cond, bool) {
 	g, gerr := m.group.resolve("")
 	u, uerr := m.user.resolve("")
 	if !by.Known() || gerr != nil || uerr != nil {
-		return db.None, false
+		return g, db.None, false
 	}
-	conds := []db.Cond{db.GroupIs(g), db.UserIs(u), groupsWhere(by, OperationMembersEdit)}
+	conds := []db.Cond{db.UserIs(u), groupsWhere(by, OperationMembersEdit)}
 	if u.Number != 0 {
 		conds = append(conds, usersWhere(by)) // as lookUpUsers has it
 	}
@@ -88,7 +92,7 @@ func (m oneMember) where(by Caller) (db.Cond, bool) {
 	if m.notAdmin {
 		conds = append(conds, db.UserIsNoAdmin)
 	}
-	return db.And(conds...), true
+	return g, db.And(conds...), true
 }
 
 // unlessOvertaken drops errors of a write that met another one, which the ordinary way may yet do.
@@ -100,31 +104,35 @@ func unlessOvertaken(err error) error {
 	return explain(err)
 }
 
-// plain reports whether a selection of the payload can be answered from what the statement reads.
-func (w *write) plain(sel Selection) bool {
+// plain are the columns of the group that a selection of the payload takes; false if it cannot be answered from what the statement reads.
+func (w *write) plain(sel Selection) (columns []string, ok bool) {
 	for _, l := range sel.Links {
 		switch l.Field {
 		case "group":
-			if !readWith(w, groups(w.kinds), l.Select, db.SeenOfGroup) {
-				return false
+			more, ok := readWith(w, groups(w.kinds), l.Select, db.SeenOfGroup)
+			if !ok {
+				return nil, false
 			}
+			columns = append(columns, more...)
 		case "changes":
 			if len(l.Select.Links) > 0 {
-				return false
+				return nil, false
 			}
 		case "outcomes":
-			if slices.ContainsFunc(l.Select.Links, func(inner Link) bool { return !readWith(w, users(w.kinds), inner.Select, db.SeenOfUser) }) {
-				return false
+			for _, inner := range l.Select.Links {
+				if _, ok := readWith(w, users(w.kinds), inner.Select, db.SeenOfUser); !ok {
+					return nil, false
+				}
 			}
 		}
 	}
-	return true
+	return columns, true
 }
 
-// readWith reports whether all that is selected of an object is among the columns that there are.
-func readWith[R, O any](w *write, k *kind[R, O], sel Selection, there func(column string) bool) bool {
+// readWith are the columns that are selected of an object; false if there is more to it, or one is not there.
+func readWith[R, O any](w *write, k *kind[R, O], sel Selection, there func(column string) bool) ([]string, bool) {
 	columns, err := k.columns(w.reader, sel)
-	return err == nil && len(sel.Links) == 0 && !slices.ContainsFunc(columns, func(c string) bool { return !there(c) })
+	return columns, err == nil && len(sel.Links) == 0 && !slices.ContainsFunc(columns, func(c string) bool { return !there(c) })
 }
 
 // tellOne answers the selection as answer does, but from what was read.

@@ -44,40 +44,69 @@ func TestOneMemberComesTooLate(t *testing.T) {
 	}
 }
 
-// TestOneMemberTakesItsTurn holds the turn of a group: the statement gives up at once, and the ordinary way waits.
+// TestOneMemberTakesItsTurn holds the turn of a group: the statement waits. What else was done in that turn says what comes next.
 func TestOneMemberTakesItsTurn(t *testing.T) {
 	t.Parallel()
-	heard := make(chan string, 100)
-	w := newWorldWith(t, db.Options{OnStatement: func(_ context.Context, text string) { heard <- text }})
-	w.users("new")
-	for range 5 { // by their ids they have different turns
-		w.exec(`DELETE FROM groups`)
-		w.group("g", "", "", true)
-		id := w.uuidOf(`SELECT id FROM groups`)
-		tx, err := w.beam.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(7033, $1::int)`, (int(id[14])<<8|int(id[15]))%1024); err != nil {
-			t.Fatal(err)
-		}
-		for len(heard) > 0 {
-			<-heard
-		}
-		answer := make(chan error, 1)
-		go func() {
-			_, err := w.AddMembers(context.WithoutCancel(t.Context()), directory.System(), directory.AddMembersInput{Group: directory.GroupByName("g"), Users: named("new")}, nothing)
-			answer <- err
-		}()
-		short, long := <-heard, <-heard
-		if !strings.HasPrefix(short, "WITH seen") || !strings.Contains(long, "pg_advisory_xact_lock") {
-			t.Errorf("first %q, then %q", short, long)
-		}
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-answer; err != nil {
-			t.Error(err)
-		}
+	const newVersion = `UPDATE groups SET version = version + 1`
+	for name, tt := range map[string]struct {
+		meanwhile []string // what else is done in that turn
+		fails     bool
+		then      string // the statement that follows
+		counts    string // the members counted, and those there are
+	}{
+		"to another group":                   {counts: "1 1"},
+		"to the group":                       {meanwhile: []string{newVersion}, then: "pg_advisory_xact_lock", counts: "1 1"},
+		"to the group, and it is done":       {meanwhile: []string{newVersion + `, member_count = 0`, `DELETE FROM members`}, then: "pg_advisory_xact_lock", counts: "0 0"},
+		"to the group, without a word of it": {meanwhile: []string{`DELETE FROM members`}, fails: true, counts: "2 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			heard := make(chan string, 100)
+			w := newWorldWith(t, db.Options{OnStatement: func(_ context.Context, text string) { heard <- text }})
+			w.users("one", "two")
+			w.group("g", "one two", "", true)
+			id := w.uuidOf(`SELECT id FROM groups`)
+			tx, err := w.beam.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock(7033, $1::int)`, (int(id[14])<<8|int(id[15]))%1024); err != nil {
+				t.Fatal(err)
+			}
+			for len(heard) > 0 {
+				<-heard
+			}
+			answer := make(chan error, 1)
+			go func() {
+				_, err := w.RemoveMembers(context.WithoutCancel(t.Context()), directory.System(), directory.RemoveMembersInput{Group: directory.GroupByName("g"), Users: named("one")}, nothing)
+				answer <- err
+			}()
+			if first := <-heard; !strings.HasPrefix(first, "WITH seen") {
+				t.Errorf("first %q", first)
+			}
+			w.await("the statement to wait", `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`)
+			for _, text := range tt.meanwhile {
+				if _, err := tx.ExecContext(t.Context(), text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-answer; (err != nil) != tt.fails {
+				t.Errorf("answered %v", err)
+			}
+			then := ""
+			if len(heard) > 0 {
+				then = <-heard
+			}
+			if !strings.Contains(then, tt.then) || tt.then == "" && then != "" {
+				t.Errorf("then %q, want %q", then, tt.then)
+			}
+			if n := w.text(`SELECT member_count || ' ' || (SELECT count(*) FROM members) FROM groups`); n != tt.counts {
+				t.Errorf("%s counted and there, want %s", n, tt.counts)
+			}
+		})
 	}
 }
