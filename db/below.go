@@ -11,6 +11,8 @@ import (
 type Below interface {
 	addLateral(w *writer, rows int) error
 	take(values []driver.Value) ([]driver.Value, error)
+	again()
+	bounded() bool
 	belong(rows int, backward bool)
 }
 
@@ -55,6 +57,12 @@ func (n *Nested[T]) take(values []driver.Value) ([]driver.Value, error) {
 	return values[len(n.columns):], nil
 }
 
+// again forgets what was taken: the statement is sent once more.
+func (n *Nested[T]) again() { n.Parts, n.rows = n.Parts[:0], n.rows[:0] }
+
+// bounded reports whether the parts have a limit.
+func (n *Nested[T]) bounded() bool { return n.List.Limit > 0 }
+
 // belong leaves the parts of the rows that are, and in their order.
 func (n *Nested[T]) belong(rows int, backward bool) {
 	n.Parts = n.Parts[:rows:rows]
@@ -63,8 +71,8 @@ func (n *Nested[T]) belong(rows int, backward bool) {
 	}
 }
 
-// addWithBelow adds the page with the lists below its rows.
-func (p page[T]) addWithBelow(w *writer) error {
+// addWithBelow adds rows of the page, by their columns' names, with the lists below them.
+func (p page[T]) addWithBelow(w *writer, addRows func()) error {
 	id, ok := slices.BinarySearch(p.names, idKey)
 	if !ok {
 		return fmt.Errorf("db: lists below rows of %s, whose ids are not read", p.table.from)
@@ -76,7 +84,7 @@ func (p page[T]) addWithBelow(w *writer) error {
 		w.add(", b" + strconv.Itoa(i) + ".*")
 	}
 	w.add(" FROM (")
-	p.add(w, true)
+	addRows()
 	w.add(") q CROSS JOIN LATERAL (SELECT q.c" + strconv.Itoa(id) + " AS id) p")
 	for i, b := range p.Below {
 		w.add(" CROSS JOIN LATERAL ")
@@ -85,6 +93,5 @@ func (p page[T]) addWithBelow(w *writer) error {
 		}
 		w.add(" b" + strconv.Itoa(i))
 	}
-	p.addKeys(w, "q")
 	return nil
 }

@@ -157,11 +157,14 @@ func fill[T any](ctx context.Context, s *Store, t *Table[T], st statement[T], l 
 		}
 	}
 	err := errTogether
-	if !l.Key.IsZero() && s.together != nil && len(l.Below) == 0 {
+	if !l.Key.IsZero() && s.together != nil && !slices.ContainsFunc(l.Below, func(b Below) bool { return !b.bounded() }) {
 		err = readByKey(ctx, s, t, l, st, row)
 	}
 	if errors.Is(err, errTogether) {
 		all = all[:0]
+		for _, b := range l.Below {
+			b.again()
+		}
 		err = s.rows(ctx, st.text, st.args, row)
 	}
 	if err != nil {

@@ -112,9 +112,10 @@ func build[T any](t *Table[T], l List) (statement[T], error) {
 		p.addArrays(&w)
 		w.add(") c")
 	case len(l.Below) > 0:
-		if err := p.addWithBelow(&w); err != nil {
+		if err := p.addWithBelow(&w, func() { p.add(&w, true) }); err != nil {
 			return statement[T]{}, err
 		}
+		p.addKeys(&w, "q")
 	default:
 		p.add(&w, false)
 	}

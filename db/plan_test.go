@@ -59,6 +59,9 @@ func TestPlans(t *testing.T) {
 		}
 		for _, r := range []UserRef{{ID: idA}, {Number: 1}, {Username: "X"}, {ExternalID: "x"}} {
 			explainTogether(t, tx, Users, List{Key: UserKey(r)})
+			explainTogether(t, tx, Users, List{Key: UserKey(r), Below: []Below{
+				&Nested[Group]{Table: Groups, List: List{Of: GroupsOfUser, Columns: []string{"name"}, Order: []Order{{Key: "NAME"}}, Limit: 50}},
+			}})
 		}
 		explain(t, tx, Changes, "of a group by its name", List{Where: And(ChangeSettled, ChangeOfGroup(GroupRef{Name: "x"})), Order: []Order{{Key: "TX"}}, After: CursorBefore(7), Columns: []string{"tx"}})
 		return nil
@@ -92,7 +95,8 @@ func explainTogether[T any](t *testing.T, s *Store, table *Table[T], l List) {
 	}
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 		s.run(t, "SET LOCAL plan_cache_mode = "+mode)
-		if plan := s.plan(t, st.text, st.args...); !strings.Contains(plan, "Index Cond: ("+l.Key.column[2:]+" = ") || !strings.Contains(plan, "p.key") {
+		plan := s.plan(t, st.text, st.args...)
+		if !strings.Contains(plan, "Index Cond: ("+l.Key.column[2:]+" = ") || !strings.Contains(plan, "p.key") || strings.Contains(plan, "Seq Scan") {
 			t.Errorf("%s are not looked up by their index (%s):\n%s\n%s", l.Key.column, mode, st.text, plan)
 		}
 	}

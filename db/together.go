@@ -14,16 +14,19 @@ import (
 // This file reads the rows that several requests name by key in one statement (docs/decisions/0023). Under load many ask for the same
 // things of one row each, and the way to Postgres and back is dearer than the row.
 //
-// A read goes at once, by itself, as long as few of its like are on their way. Else it waits until one of them is back, and then all that
-// wait go together: nobody waits for others to come, and nothing is read that is older than the request for it. Alike are reads whose
-// statement and arguments are the same but for the key: what Postgres answers depends on nothing else, so whose the requests are, as
-// far as it matters, is in there.
+// A read goes at once, by itself, as long as few of its like are on their way. Else it waits until one of them is back, or until enough
+// wait, and then all that wait go together: nobody waits for others to come, and nothing is read that is older than the request for it.
+// Alike are reads whose statement and arguments are the same but for the key: what Postgres answers depends on nothing else, so whose the
+// requests are, as far as it matters, is in there.
 
 const (
 	// mostApart is how many reads that are alike go by themselves at a time.
 	mostApart = 3
 	// mostTogether is for how many requests one statement reads.
 	mostTogether = 100
+	// mostWithBelow is that for rows with lists below them, on which Postgres works longer: more would have one processor do what several
+	// can, and all wait for the one that takes longest. Most of what can be saved is saved by four.
+	mostWithBelow = 4
 )
 
 // errTogether is that a statement for several requests did not come to an end. Each has to read for itself then, and fails for itself.
@@ -77,8 +80,9 @@ type rowRead struct {
 	err  error         // nil, and this came of it
 }
 
-// read reads a row: by alone, or by several for all that wait, or it waits for another that does. After errTogether it has not been read.
-func (t *together) read(ctx context.Context, as likeness, r *rowRead, alone func() error, several func(rs []*rowRead) error) error {
+// read reads a row: by alone, or by several for all that wait, at most so many, or it waits for another that does. After errTogether it has not
+// been read.
+func (t *together) read(ctx context.Context, as likeness, most int, r *rowRead, alone func() error, several func(rs []*rowRead) error) error {
 	t.mu.Lock()
 	a := t.all[as]
 	if a == nil {
@@ -90,6 +94,12 @@ func (t *together) read(ctx context.Context, as likeness, r *rowRead, alone func
 		t.mu.Unlock()
 		defer t.next(as, a)
 		return alone()
+	}
+	if len(a.waiting)+1 == most {
+		r.with, a.waiting = append([]*rowRead{r}, a.waiting...), nil
+		a.underway++
+		t.mu.Unlock()
+		return t.lead(as, a, r, alone, several)
 	}
 	r.turn = make(chan struct{}, 1) // nobody waits for one that has gone
 	a.waiting = append(a.waiting, r)
@@ -133,15 +143,14 @@ func (t *together) lead(as likeness, a *alike, r *rowRead, alone func() error, s
 func (t *together) next(as likeness, a *alike) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := min(len(a.waiting), mostTogether)
-	if n == 0 {
+	if len(a.waiting) == 0 {
 		if a.underway--; a.underway == 0 {
 			delete(t.all, as)
 		}
 		return
 	}
 	first := a.waiting[0]
-	first.with, a.waiting = a.waiting[:n:n], a.waiting[n:]
+	first.with, a.waiting = a.waiting, nil
 	first.turn <- struct{}{}
 }
 
@@ -157,7 +166,11 @@ func (t *together) leaves(a *alike, r *rowRead) bool {
 
 // readByKey reads the row of a list that a key names, together with what others read. After errTogether it has not been read.
 func readByKey[T any](ctx context.Context, s *Store, t *Table[T], l List, st statement[T], row func(values []driver.Value) error) error {
-	return s.together.read(ctx, likenessOf(st.text, st.args, st.key), &rowRead{key: l.Key, row: row},
+	most := mostTogether
+	if len(l.Below) > 0 {
+		most = mostWithBelow
+	}
+	return s.together.read(ctx, likenessOf(st.text, st.args, st.key), most, &rowRead{key: l.Key, row: row},
 		func() error { return s.rows(ctx, st.text, st.args, row) },
 		func(rs []*rowRead) error {
 			of, err := buildTogether(t, l, rs)
@@ -177,7 +190,8 @@ func readByKey[T any](ctx context.Context, s *Store, t *Table[T], l List, st sta
 //
 //	SELECT p.ord, columns FROM unnest(keys) WITH ORDINALITY p(key, ord) JOIN table ON key = p.key WHERE …
 //
-// The keys come by a query of their own, so that Postgres does not plan anew for every number of them.
+// and the lists below the rows as build does. The keys come by a query of their own, so that Postgres does not plan anew for every number of
+// them.
 func buildTogether[T any](t *Table[T], l List, rs []*rowRead) (statement[T], error) {
 	keys, key := make([]string, len(rs)), l.Key
 	for i, r := range rs {
@@ -189,11 +203,18 @@ func buildTogether[T any](t *Table[T], l List, rs []*rowRead) (statement[T], err
 		return statement[T]{}, err
 	}
 	w := writer{args: make([]any, 0, 8)}
-	w.add("SELECT p.ord, " + p.bare)
-	for range p.viewers {
-		w.args = append(w.args, p.Viewer.String())
+	rows := func(columns string) {
+		w.add("SELECT p.ord, " + columns)
+		for range p.viewers {
+			w.args = append(w.args, p.Viewer.String())
+		}
+		w.add(" FROM unnest((SELECT ?::"+key.typ+"[])) WITH ORDINALITY p(key, ord) JOIN "+t.from+" ON "+key.isOf()+joinsFor(t, p.bare, p.Where.text), Strings(keys))
+		w.where("", p.Where)
 	}
-	w.add(" FROM unnest((SELECT ?::"+key.typ+"[])) WITH ORDINALITY p(key, ord) JOIN "+t.from+" ON "+key.isOf()+joinsFor(t, p.bare, p.Where.text), Strings(keys))
-	w.where("", p.Where)
+	if len(l.Below) == 0 {
+		rows(p.bare)
+	} else if err := p.addWithBelow(&w, func() { rows(p.named) }); err != nil {
+		return statement[T]{}, err
+	}
 	return statement[T]{text: number(w.b.String()), args: w.args, columns: p.columns}, nil
 }

@@ -20,6 +20,7 @@ import (
 // gate are reads of rows that are in no database: each goes on when the test says what comes of it.
 type gate struct {
 	*together
+	most  int
 	begun chan begun
 }
 
@@ -29,7 +30,7 @@ type begun struct {
 	answer chan error // what comes of it
 }
 
-func newGate() *gate { return &gate{newTogether(), make(chan begun)} }
+func newGate() *gate { return &gate{newTogether(), mostTogether, make(chan begun)} }
 
 // read reads the row of a key in a goroutine. What comes of it is its error, or ok with the keys of the rows that it was given.
 func (g *gate) read(ctx context.Context, key string) chan string {
@@ -59,7 +60,7 @@ func (g *gate) read(ctx context.Context, key string) chan string {
 			}
 			return err
 		}
-		if err := g.together.read(ctx, likeness{}, r, func() error { return several([]*rowRead{r}) }, several); err != nil {
+		if err := g.together.read(ctx, likeness{}, g.most, r, func() error { return several([]*rowRead{r}) }, several); err != nil {
 			got = []string{err.Error()}
 		}
 		out <- strings.Join(got, " ")
@@ -193,6 +194,35 @@ func TestWhoseTimeIsOverWhileRead(t *testing.T) {
 	}
 }
 
+// TestEnoughWait: when so many wait as one statement reads for, they go at once, and who comes next waits again.
+func TestEnoughWait(t *testing.T) {
+	t.Parallel()
+	g := newGate()
+	g.most = 3
+	_, answers := g.fill(t)
+	outs := g.wait(t.Context(), t.Context())
+	outs = append(outs, g.read(t.Context(), "k2"))
+	b := <-g.begun
+	if b.rows != 3 {
+		t.Errorf("it reads for %d", b.rows)
+	}
+	outs = append(outs, g.wait(t.Context())...)
+	b.answer <- nil
+	next := <-g.begun // in its place
+	if next.rows != 1 {
+		t.Errorf("then one reads for %d", next.rows)
+	}
+	next.answer <- nil
+	for i, want := range []string{"ok k0", "ok k1", "ok k2", "ok k0"} {
+		if s := <-outs[i]; s != want {
+			t.Errorf("%d: %s, want %s", i, s, want)
+		}
+	}
+	for _, a := range answers {
+		a <- nil
+	}
+}
+
 // TestReadsAtRandom: many at once, of which some go and some fail; each that ends well has its own row, once, and nothing is left.
 func TestReadsAtRandom(t *testing.T) {
 	t.Parallel()
@@ -214,7 +244,7 @@ func TestReadsAtRandom(t *testing.T) {
 					got = append(got, values[0].(string))
 					return nil
 				}}
-				err := tg.read(ctx, as, one, func() error {
+				err := tg.read(ctx, as, 5, one, func() error {
 					apart.Add(1)
 					time.Sleep(50 * time.Microsecond)
 					return one.row([]driver.Value{key})
@@ -336,6 +366,111 @@ func TestReadByKey(t *testing.T) {
 		wg.Wait()
 		if n := statements.Load(); key(noUUID).value != "none" && n != 2*(mostApart+1) {
 			t.Errorf("44 groups by %s are %d statements", what, n)
+		}
+	}
+}
+
+// TestReadByKeyWithBelow: users with the groups that they are in, by many at a time while Postgres is kept from answering: each has its own,
+// also where a statement for several fails.
+func TestReadByKeyWithBelow(t *testing.T) {
+	t.Parallel()
+	var statements atomic.Int64
+	s, err := Open(Options{URL: migrated(t), LockTimeout: time.Minute, StatementTimeout: time.Minute, OnStatement: func(_ context.Context, text string) {
+		if strings.Contains(text, "members") {
+			statements.Add(1)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	const users = 24
+	s.run(t, `INSERT INTO users (id, username, username_key) SELECT ('0190aaaa-0000-7000-8000-0000000000' || i)::uuid, 'u' || i, 'u' || i FROM generate_series(10, 33) i`)
+	s.run(t, `INSERT INTO groups (id, handle, name) SELECT ('0190bbbb-0000-7000-8000-0000000000' || i)::uuid, 'g' || i, 'g' || i FROM generate_series(10, 13) i`)
+	s.run(t, `INSERT INTO members (id, group_id, user_id, username_key, via) SELECT gen_random_uuid(), g.id, u.id, u.username_key, 'GRAPHQL'
+		FROM groups g, users u WHERE substr(g.name, 2)::int - 10 < substr(u.username, 2)::int % 5`)
+	find := func(id string) (string, error) {
+		below := &Nested[Group]{Table: Groups, List: List{Of: GroupsOfUser, Columns: []string{"name"}, Order: []Order{{Key: "NAME"}}, Limit: 3}}
+		parts, err := Find(t.Context(), s, Users, List{Key: Key{column: "u.id", typ: "uuid", value: id}, Columns: []string{"id", "username"}, Below: []Below{below}})
+		if err != nil {
+			return "", err
+		}
+		var b strings.Builder
+		for i, r := range parts[0].Rows {
+			b.WriteString(r.Username + ":")
+			for _, g := range below.Parts[i].Rows {
+				b.WriteString(" " + g.Name)
+			}
+			if below.Parts[i].More {
+				b.WriteString(" and more")
+			}
+		}
+		if len(below.Parts) != len(parts[0].Rows) {
+			t.Errorf("%d parts of %d rows", len(below.Parts), len(parts[0].Rows))
+		}
+		return b.String(), nil
+	}
+	check := func(i int) {
+		t.Helper()
+		id, want := fmt.Sprintf("0190aaaa-0000-7000-8000-0000000000%02d", i), fmt.Sprintf("u%d:%s", i, []string{"", " g10", " g10 g11", " g10 g11 g12", " g10 g11 g12 and more"}[i%5])
+		if i >= 10+users {
+			want = ""
+		}
+		if got, err := find(id); got != want || err != nil {
+			t.Errorf("%q %v, want %q", got, err, want)
+		}
+	}
+	for i := 10; i <= 10+users; i++ {
+		check(i)
+	}
+	for _, broken := range []bool{false, true} {
+		statements.Store(0)
+		locked, release := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_ = s.InTx(t.Context(), true, func(tx *Store) error {
+				err := tx.exec(t.Context(), "LOCK TABLE users")
+				close(locked)
+				<-release
+				return err
+			})
+		})
+		<-locked
+		all := 0
+		begin := func(f func()) {
+			wg.Go(f)
+			if all++; all <= mostApart {
+				for statements.Load() < int64(all) {
+					time.Sleep(time.Millisecond)
+				}
+				return
+			}
+			for n := (all - mostApart) % mostWithBelow; !broken; time.Sleep(time.Millisecond) { // what is broken fails at once, and others go in its place
+				s.together.mu.Lock()
+				waiting := 0
+				for _, a := range s.together.all {
+					waiting += len(a.waiting)
+				}
+				s.together.mu.Unlock()
+				if waiting == n {
+					return
+				}
+			}
+		}
+		for i := 10; i <= 10+users; i++ {
+			begin(func() { check(i) })
+			if broken && i == 20 {
+				begin(func() {
+					if _, err := find("none"); err == nil {
+						t.Error("a key that is none finds something")
+					}
+				})
+			}
+		}
+		close(release)
+		wg.Wait()
+		if n, want := statements.Load(), int64(mostApart+(users+1-mostApart+mostWithBelow-1)/mostWithBelow); !broken && n != want {
+			t.Errorf("%d users are %d statements, want %d", users+1, n, want)
 		}
 	}
 }
