@@ -152,8 +152,9 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 			return nil, err
 		}
 		sock, stop = s, context.AfterFunc(ctx, func() { _ = s.Close() })
-		return &patientConn{Conn: s}, nil
+		return &patientConn{Conn: s, limit: c.conf.ReadTimeout}, nil
 	}
+	conf.ReadTimeout = 0 // the socket's own affair: pgdriver would look at the clock for every row
 	cn, err := pgdriver.NewConnector(pgdriver.WithConfig(&conf)).Connect(limited)
 	if err == nil {
 		_, err = cn.(*pgdriver.Conn).ExecContext(limited, c.setup, nil)
@@ -181,10 +182,12 @@ func (c *safeConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return nil, &connError{fmt.Errorf("connecting to Postgres: %w%s", err, c.hint)}
 }
 
-// patientConn leaves a deadline for reading where it is if it is to move on by next to nothing. pgdriver moves it for every row.
+// patientConn bounds each wait for something to read. Most rows are there already, and cost no look at the clock.
 type patientConn struct {
 	net.Conn
-	until time.Time
+	limit time.Duration // of a wait; 0: none
+	asked time.Time     // when reading has to end besides; zero: never
+	until time.Time     // what the socket knows of it
 }
 
 // A read may be given up by deadlineStep earlier than asked, if that is a small part of the time it has.
@@ -193,13 +196,26 @@ const (
 	deadlineFar  = 2 * time.Second
 )
 
-// SetReadDeadline moves the deadline if it matters.
+// SetReadDeadline bounds all reads from the next one on.
 func (c *patientConn) SetReadDeadline(t time.Time) error {
-	if ahead := t.Sub(c.until); !c.until.IsZero() && ahead >= 0 && ahead < deadlineStep && time.Until(c.until) > deadlineFar {
-		return nil
+	c.asked = t
+	return nil
+}
+
+// Read moves the socket's deadline, if it matters.
+func (c *patientConn) Read(p []byte) (int, error) {
+	now, until := time.Now(), c.asked
+	if by := now.Add(c.limit); c.limit > 0 && (until.IsZero() || by.Before(until)) {
+		until = by
 	}
-	c.until = t
-	return c.Conn.SetReadDeadline(t)
+	ahead := until.Sub(c.until)
+	if ahead != 0 && (c.until.IsZero() || ahead < 0 || ahead >= deadlineStep || c.until.Sub(now) <= deadlineFar) {
+		if err := c.Conn.SetReadDeadline(until); err != nil {
+			return 0, err
+		}
+		c.until = until
+	}
+	return c.Conn.Read(p)
 }
 
 // connError is a connection that failed: a net.Error like any other.

@@ -521,3 +521,79 @@ func sign(t *testing.T, tpl, parent *x509.Certificate, by *ecdsa.PrivateKey) (*e
 	}
 	return key, der
 }
+
+// TestPatientConn: each wait has its limit, the sooner end counts, what was asked once does not stay, and the socket hears of it
+// only where it matters.
+func TestPatientConn(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	read := func(c *patientConn) error {
+		_, err := c.Read(make([]byte, 1))
+		return err
+	}
+	for name, tt := range map[string]struct {
+		limit, asked time.Duration
+		ends         bool
+	}{
+		"the limit":             {limit: time.Millisecond, ends: true},
+		"the limit, sooner":     {limit: time.Millisecond, asked: time.Hour, ends: true},
+		"what was asked":        {asked: time.Millisecond, ends: true},
+		"what was asked sooner": {limit: time.Hour, asked: time.Millisecond, ends: true},
+		"neither":               {},
+		"both far away":         {limit: time.Hour, asked: time.Hour},
+	} {
+		c := &patientConn{Conn: here, limit: tt.limit}
+		if tt.asked > 0 {
+			if err := c.SetReadDeadline(time.Now().Add(tt.asked)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !tt.ends {
+			go func() { _, _ = there.Write([]byte{1}) }()
+		}
+		if err := read(c); errors.Is(err, os.ErrDeadlineExceeded) != tt.ends {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := here.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counts := &deadlines{Conn: here}
+	c := &patientConn{Conn: counts, limit: time.Minute}
+	for range 100 {
+		go func() { _, _ = there.Write([]byte{1}) }()
+		if err := read(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if counts.n > 20 {
+		t.Errorf("100 reads moved the deadline %d times", counts.n)
+	}
+	for _, at := range []time.Time{time.Now().Add(time.Millisecond), {}} {
+		if err := c.SetReadDeadline(at); err != nil {
+			t.Fatal(err)
+		}
+		if !at.IsZero() {
+			if err := read(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a deadline that comes before the socket's: %v", err)
+			}
+			continue
+		}
+		go func() { _, _ = there.Write([]byte{1}) }()
+		if err := read(c); err != nil {
+			t.Errorf("when it is taken back: %v", err)
+		}
+	}
+}
+
+// deadlines counts how often the deadline of reads is moved.
+type deadlines struct {
+	net.Conn
+	n int
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.n++
+	return d.Conn.SetReadDeadline(t)
+}
