@@ -56,24 +56,27 @@ func (s *Store) RemoveOneMember(ctx context.Context, m OneMember) (OneWritten, b
 //
 // The turn is waited for: mostly it is another group's that has the same one. After a write to this group the statement comes too late,
 // which the version says; so those of this process that name one group come one after the other. The turn is taken before the row is
-// locked, and so before the transaction has its id, for the reason that TakeTurns gives.
+// locked, and so before the transaction has its id, for the reason that TakeTurns gives. Who had to wait looks again what the user is
+// called: the log would tell of an old name behind the new one.
 func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write string, args ...any) (OneWritten, bool, error) {
 	leave, err := s.queues.enter(ctx, m.Group, queueTime)
 	if leave == nil {
 		return OneWritten{}, false, err
 	}
 	defer leave()
-	names := seenOf(m.Columns)
+	names, turn := seenOf(m.Columns), intKey(turnLock)+", "+turnOfGroup
 	w := writer{args: make([]any, 0, 20)}
 	w.add("WITH seen AS MATERIALIZED (SELECT " + columnsOf(Groups, names) + ", u.id AS user_id, u.number AS user_number, u.username, u.username_key, " +
-		done + " AS done, CASE WHEN " + done + " THEN false ELSE pg_advisory_xact_lock(" + intKey(turnLock) + ", " + turnOfGroup + `)::text IS NOT NULL END AS turn
+		done + " AS done, CASE WHEN " + done + " THEN 0 WHEN pg_try_advisory_xact_lock(" + turn + ") THEN 1 WHEN pg_advisory_xact_lock(" + turn + `)::text IS NOT NULL THEN 2 END AS turn
 		FROM groups g CROSS JOIN users u LEFT JOIN members m ON m.group_id = g.id AND m.user_id = u.id
 		WHERE m.expires_at IS NULL AND `)
 	where := And(s.still(), GroupIs(m.Group), m.Where)
 	w.add(where.text, where.args...)
-	w.add(`), touched AS (
+	w.add(`), named AS (
+		SELECT FROM seen s JOIN users u ON u.id = s.user_id AND u.username = s.username WHERE s.turn = 2 FOR KEY SHARE OF u
+	), touched AS (
 		UPDATE groups g SET member_count = g.member_count + ?::int, version = g.version + 1, updated_at = now()
-		FROM seen s WHERE g.id = s.id AND g.version = s.version AND s.turn
+		FROM seen s WHERE g.id = s.id AND g.version = s.version AND (s.turn = 1 OR s.turn = 2 AND EXISTS (SELECT FROM named))
 		RETURNING g.id, g.name, s.user_id, s.username, s.username_key
 	), written AS (`, int64(by))
 	w.add(write, args...)
@@ -138,7 +141,8 @@ var UserIsNoAdmin = Cond{text: "NOT EXISTS (SELECT 1 FROM admins a WHERE a.group
 // oneWritten runs the statement and reads its one row.
 func (s *Store) oneWritten(ctx context.Context, text string, args []any, names []string) (OneWritten, bool, error) {
 	var one OneWritten
-	var done, turn bool
+	var done bool
+	var turn int
 	var seq *int64
 	var at *time.Time
 	u := &one.User

@@ -78,6 +78,25 @@ type rowRead struct {
 	turn chan struct{} // it need not wait any longer:
 	with []*rowRead    // it is to read for these, of which it is the first; or
 	err  error         // nil, and this came of it
+
+	mu   sync.Mutex
+	gone bool // who asked has gone, and may be reading the same elsewhere
+}
+
+// take takes the row, unless who asked for it has gone.
+func (r *rowRead) take(values []driver.Value) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.gone {
+		r.err = r.row(values)
+	}
+}
+
+// leave has nothing be taken from now on: it waits for what is being taken.
+func (r *rowRead) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = true
 }
 
 // read reads a row: by alone, or by several for all that wait, at most so many, or it waits for another that does. After errTogether it has not
@@ -108,6 +127,7 @@ func (t *together) read(ctx context.Context, as likeness, most int, r *rowRead, 
 	case <-r.turn:
 	case <-ctx.Done():
 		if t.leaves(a, r) {
+			r.leave()
 			return translate(ctx.Err()) // as a statement says it
 		}
 	}
@@ -179,8 +199,7 @@ func readByKey[T any](ctx context.Context, s *Store, t *Table[T], l List, st sta
 			}
 			return s.rows(ctx, of.text, of.args, func(values []driver.Value) error {
 				ord, _ := values[0].(int64)
-				r := rs[ord-1]
-				r.err = r.row(values[1:])
+				rs[ord-1].take(values[1:])
 				return nil
 			})
 		})

@@ -55,7 +55,7 @@ func (g *gate) read(ctx context.Context, key string) chan string {
 			}
 			for _, r := range rs {
 				if err == nil {
-					r.err = r.row([]driver.Value{r.key.value})
+					r.take([]driver.Value{r.key.value})
 				}
 			}
 			return err
@@ -194,6 +194,64 @@ func TestWhoseTimeIsOverWhileRead(t *testing.T) {
 	}
 }
 
+// TestWhoHasGoneIsGivenNothing: what a row would be put into is theirs again who asked for it, once they have gone. They may be reading it
+// elsewhere by then: what a standby did not say in time the primary is asked for.
+func TestWhoHasGoneIsGivenNothing(t *testing.T) {
+	t.Parallel()
+	tg, as := newTogether(), likeness{}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for range mostApart {
+		wg.Go(func() { _ = tg.read(t.Context(), as, 2, nil, func() error { <-goOn; return nil }, nil) })
+	}
+	until := func(yes func(a *alike) bool) {
+		is := func() bool {
+			tg.mu.Lock()
+			defer tg.mu.Unlock()
+			a := tg.all[as]
+			return a != nil && yes(a)
+		}
+		for !is() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	until(func(a *alike) bool { return a.underway == mostApart })
+	var hasGone, given atomic.Bool
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		r := &rowRead{row: func([]driver.Value) error { given.Store(hasGone.Load()); return nil }}
+		err := tg.read(ctx, as, 2, r, nil, nil)
+		hasGone.Store(true)
+		left <- err
+	}()
+	until(func(a *alike) bool { return len(a.waiting) == 1 })
+	wg.Go(func() {
+		r := &rowRead{row: func([]driver.Value) error { return nil }}
+		err := tg.read(t.Context(), as, 2, r, nil, func(rs []*rowRead) error {
+			close(begun)
+			<-goOn
+			for _, r := range rs {
+				r.take(nil)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("the one who stays: %v", err)
+		}
+	})
+	<-begun
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the one who goes: %v", err)
+	}
+	close(goOn)
+	wg.Wait()
+	if given.Load() {
+		t.Error("somebody who had gone was given a row")
+	}
+}
+
 // TestEnoughWait: when so many wait as one statement reads for, they go at once, and who comes next waits again.
 func TestEnoughWait(t *testing.T) {
 	t.Parallel()
@@ -252,7 +310,7 @@ func TestReadsAtRandom(t *testing.T) {
 					joint.Add(int64(len(rs)))
 					time.Sleep(50 * time.Microsecond)
 					for _, o := range rs {
-						if o.err = o.row([]driver.Value{o.key.value}); fails {
+						if o.take([]driver.Value{o.key.value}); fails {
 							return errAway
 						}
 					}
