@@ -47,36 +47,49 @@ func (s *Store) RemoveOneMember(ctx context.Context, m OneMember) (OneWritten, b
 		WHERE m.group_id = t.id AND m.user_id = t.user_id RETURNING 1`)
 }
 
-// oneMember sees, counts, writes and logs.
-//
-// A statement sees what was so when it began, and gets the group's turn and its lock only then. So the row that it counts in must be of
-// the version that it saw: whatever changes what a group is, who is in it or who manages it makes a new version, in the same
-// transaction. If the two are one, all that was seen of the group is still so. Of the user, the foreign key says so.
-// Were it not so, and nothing there to be written, the change would be of no kind, which the table refuses: nothing is counted then.
-//
-// The turn is waited for: mostly it is another group's that has the same one. After a write to this group the statement comes too late,
-// which the version says; so those of this process that name one group come one after the other. The turn is taken before the row is
-// locked, and so before the transaction has its id, for the reason that TakeTurns gives. Who had to wait looks again what the user is
-// called: the log would tell of an old name behind the new one.
-func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write string, args ...any) (OneWritten, bool, error) {
+// turnsTried is how often a write begins anew that had to wait for its turn.
+const turnsTried = 3
+
+// oneMember writes when nobody else of this process names the group, and begins anew after it had to wait for the group's turn: what it saw
+// before that may be long past, such as what the user is called.
+func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write string, args ...any) (one OneWritten, ok bool, err error) {
 	leave, err := s.queues.enter(ctx, m.Group, queueTime)
 	if leave == nil {
-		return OneWritten{}, false, err
+		return one, false, err
 	}
 	defer leave()
-	names, turn := seenOf(m.Columns), intKey(turnLock)+", "+turnOfGroup
+	text, args, names := s.oneStatement(m, by, done, write, args)
+	for waited, n := true, 0; waited && n < turnsTried; n++ {
+		one, ok, waited, err = s.oneWritten(ctx, text, args, names)
+	}
+	if one.Changed {
+		one.tell(m.Log, by)
+	}
+	return one, ok, err
+}
+
+// oneStatement sees, counts, writes and logs.
+//
+// A statement sees what was so when it began, and gets the group's lock only then. So the row that it counts in must be of the version that
+// it saw: whatever changes what a group is, who is in it or who manages it makes a new version, in the same transaction. If the two are
+// one, all that was seen of the group is still so. Of the user, the foreign key says so.
+// Were it not so, and nothing there to be written, the change would be of no kind, which the table refuses: nothing is counted then.
+//
+// The turn is taken before the row is locked, and so before the transaction has its id, for the reason that TakeTurns gives. Where it is
+// taken the statement waits for it, and does no more.
+func (s *Store) oneStatement(m OneMember, by int, done, write string, args []any) (text string, all []any, names []string) {
+	names = seenOf(m.Columns)
+	turn := "(" + intKey(turnLock) + ", " + turnOfGroup + ")"
 	w := writer{args: make([]any, 0, 20)}
 	w.add("WITH seen AS MATERIALIZED (SELECT " + columnsOf(Groups, names) + ", u.id AS user_id, u.number AS user_number, u.username, u.username_key, " +
-		done + " AS done, CASE WHEN " + done + " THEN 0 WHEN pg_try_advisory_xact_lock(" + turn + ") THEN 1 WHEN pg_advisory_xact_lock(" + turn + `)::text IS NOT NULL THEN 2 END AS turn
+		done + " AS done, CASE WHEN " + done + " THEN false WHEN pg_try_advisory_xact_lock" + turn + " THEN true ELSE pg_advisory_xact_lock" + turn + `::text IS NULL END AS turn
 		FROM groups g CROSS JOIN users u LEFT JOIN members m ON m.group_id = g.id AND m.user_id = u.id
 		WHERE m.expires_at IS NULL AND `)
 	where := And(s.still(), GroupIs(m.Group), m.Where)
 	w.add(where.text, where.args...)
-	w.add(`), named AS (
-		SELECT FROM seen s JOIN users u ON u.id = s.user_id AND u.username = s.username WHERE s.turn = 2 FOR KEY SHARE OF u
-	), touched AS (
+	w.add(`), touched AS (
 		UPDATE groups g SET member_count = g.member_count + ?::int, version = g.version + 1, updated_at = now()
-		FROM seen s WHERE g.id = s.id AND g.version = s.version AND (s.turn = 1 OR s.turn = 2 AND EXISTS (SELECT FROM named))
+		FROM seen s WHERE g.id = s.id AND g.version = s.version AND s.turn
 		RETURNING g.id, g.name, s.user_id, s.username, s.username_key
 	), written AS (`, int64(by))
 	w.add(write, args...)
@@ -84,13 +97,9 @@ func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write 
 		INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
 		SELECT (SELECT ? FROM written), ?, ?, ?, t.id, t.name, t.user_id, t.username, ?::jsonb, ?::jsonb FROM touched t
 		RETURNING tx, seq, at
-	) SELECT s.*, l.tx::text, l.seq, l.at FROM seen s LEFT JOIN logged l ON true WHERE s.done OR l.seq IS NOT NULL`,
+	) SELECT s.*, l.tx::text, l.seq, l.at FROM seen s LEFT JOIN logged l ON true WHERE NOT s.turn OR l.seq IS NOT NULL`,
 		m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
-	one, ok, err := s.oneWritten(ctx, number(w.b.String()), w.args, names)
-	if one.Changed {
-		one.tell(m.Log, by)
-	}
-	return one, ok, err
+	return number(w.b.String()), w.args, names
 }
 
 // tell completes the group and the change by what the statement did to what it saw.
@@ -138,25 +147,26 @@ func SeenOfUser(column string) bool {
 // UserIsNoAdmin holds for a user who is no admin of the group.
 var UserIsNoAdmin = Cond{text: "NOT EXISTS (SELECT 1 FROM admins a WHERE a.group_id = g.id AND a.user_id = u.id)"}
 
-// oneWritten runs the statement and reads its one row.
-func (s *Store) oneWritten(ctx context.Context, text string, args []any, names []string) (OneWritten, bool, error) {
-	var one OneWritten
-	var done bool
-	var turn int
+// oneWritten runs the statement and reads its one row. waited: it did nothing but that.
+func (s *Store) oneWritten(ctx context.Context, text string, args []any, names []string) (one OneWritten, ok, waited bool, err error) {
+	var done, turn bool
 	var seq *int64
 	var at *time.Time
 	u := &one.User
 	dest := append(destsOf(Groups, names, &one.Group), &u.ID, &u.Number, &u.Username, &u.UsernameKey, &done, &turn, xid{&one.Log.Tx}, &seq, &at)
-	ok := false
-	err := s.rows(ctx, text, args, func(values []driver.Value) error {
+	err = s.rows(ctx, text, args, func(values []driver.Value) error {
 		ok = true
 		return assignAll(dest, values)
 	})
-	if ok && err == nil {
-		s.found()
-		if one.Changed = !done; one.Changed {
-			one.Log.Seq, one.Log.At = *seq, *at
-		}
+	switch {
+	case err != nil || !ok:
+		return one, false, false, err
+	case !done && !turn:
+		return OneWritten{}, false, true, nil
 	}
-	return one, ok && err == nil, err
+	s.found()
+	if one.Changed = !done; one.Changed {
+		one.Log.Seq, one.Log.At = *seq, *at
+	}
+	return one, true, false, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"roster/db"
 	"roster/internal/directory"
 )
@@ -45,20 +47,16 @@ func TestOneMemberComesTooLate(t *testing.T) {
 	}
 }
 
-// TestOneMemberTakesItsTurn holds the turn of a group: the statement waits. What else was done in that turn says what comes next.
+// TestOneMemberTakesItsTurn holds the turn of a group: the statement waits, and what else was done in that turn is so for the next one.
 func TestOneMemberTakesItsTurn(t *testing.T) {
 	t.Parallel()
-	const newVersion = `UPDATE groups SET version = version + 1`
 	for name, tt := range map[string]struct {
 		meanwhile []string // what else is done in that turn
-		fails     bool
-		then      string // the statement that follows
-		counts    string // the members counted, and those there are
+		counts    string   // the members counted, and those there are
 	}{
-		"to another group":                   {counts: "1 1"},
-		"to the group":                       {meanwhile: []string{newVersion}, then: "pg_advisory_xact_lock", counts: "1 1"},
-		"to the group, and it is done":       {meanwhile: []string{newVersion + `, member_count = 0`, `DELETE FROM members`}, then: "pg_advisory_xact_lock", counts: "0 0"},
-		"to the group, without a word of it": {meanwhile: []string{`DELETE FROM members`}, fails: true, counts: "2 0"},
+		"to another group":             {counts: "1 1"},
+		"to the group":                 {meanwhile: []string{`UPDATE groups SET version = version + 1`}, counts: "1 1"},
+		"to the group, and it is done": {meanwhile: []string{`UPDATE groups SET version = version + 1, member_count = 0`, `DELETE FROM members`}, counts: "0 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,14 +68,7 @@ func TestOneMemberTakesItsTurn(t *testing.T) {
 			for len(heard) > 0 {
 				<-heard
 			}
-			answer := make(chan error, 1)
-			go func() {
-				_, err := w.RemoveMembers(context.WithoutCancel(t.Context()), directory.System(), directory.RemoveMembersInput{Group: directory.GroupByName("g"), Users: named("one")}, nothing)
-				answer <- err
-			}()
-			if first := <-heard; !strings.HasPrefix(first, "WITH seen") {
-				t.Errorf("first %q", first)
-			}
+			answer := w.removesOne()
 			w.awaitTurn()
 			for _, text := range tt.meanwhile {
 				if _, err := tx.ExecContext(t.Context(), text); err != nil {
@@ -87,35 +78,131 @@ func TestOneMemberTakesItsTurn(t *testing.T) {
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}
-			if err := <-answer; (err != nil) != tt.fails {
-				t.Errorf("answered %v", err)
+			if err := <-answer; err != nil {
+				t.Error(err)
 			}
-			then := ""
+			for range 2 {
+				if text := <-heard; !strings.HasPrefix(text, "WITH seen") {
+					t.Errorf("sent %q", text)
+				}
+			}
 			if len(heard) > 0 {
-				then = <-heard
+				t.Errorf("then %q", <-heard)
 			}
-			if !strings.Contains(then, tt.then) || tt.then == "" && then != "" {
-				t.Errorf("then %q, want %q", then, tt.then)
-			}
-			if n := w.text(`SELECT member_count || ' ' || (SELECT count(*) FROM members) FROM groups`); n != tt.counts {
-				t.Errorf("%s counted and there, want %s", n, tt.counts)
-			}
+			w.inAll(tt.counts)
 		})
+	}
+}
+
+// TestOneMemberGoesAnotherWay holds the turn as often as the statement tries: then the ordinary way waits.
+func TestOneMemberGoesAnotherWay(t *testing.T) {
+	t.Parallel()
+	heard := make(chan string, 100)
+	w := newWorldWith(t, db.Options{OnStatement: func(_ context.Context, text string) { heard <- text }})
+	w.users("one", "two")
+	w.group("g", "one two", "", true)
+	id, tx := w.uuidOf(`SELECT id FROM groups`), w.holdTurn()
+	for len(heard) > 0 {
+		<-heard
+	}
+	answer := w.removesOne()
+	for n := 1; ; n++ {
+		text := <-heard
+		if !strings.HasPrefix(text, "WITH seen") {
+			if n != 4 || !strings.Contains(text, "pg_advisory_xact_lock") {
+				t.Errorf("number %d is %q", n, text)
+			}
+			break
+		}
+		w.awaitTurn()
+		next, failed := make(chan *sql.Tx, 1), make(chan error, 1)
+		go func() { // behind the statement
+			tx, err := w.takeTurn(id)
+			next <- tx
+			failed <- err
+		}()
+		w.await("another to wait", `SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		tx = <-next
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+	w.inAll("1 1")
+}
+
+// TestOneMemberWithoutAWord has somebody take the member out behind the group's back, who holds its row, but makes no new version: nothing
+// is written by halves.
+func TestOneMemberWithoutAWord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.users("one", "two")
+	w.group("g", "one two", "", true)
+	tx, err := w.beam.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`SELECT FROM groups FOR UPDATE`, `DELETE FROM members WHERE username_key = 'one'`} {
+		if _, err := tx.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := w.removesOne()
+	w.await("the statement to wait", `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'WITH seen%')`)
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; failure(err) != directory.Internal {
+		t.Errorf("got %v, want INTERNAL", err)
+	}
+	w.inAll("2 1")
+}
+
+// removesOne takes a user out of the group; what comes of it is in the channel.
+func (w *world) removesOne() chan error {
+	answer := make(chan error, 1)
+	go func() {
+		_, err := w.RemoveMembers(context.WithoutCancel(w.t.Context()), directory.System(),
+			directory.RemoveMembersInput{Group: directory.GroupByName("g"), Users: named("one")}, nothing)
+		answer <- err
+	}()
+	return answer
+}
+
+// inAll compares the members that the group counts, and those that there are.
+func (w *world) inAll(want string) {
+	w.t.Helper()
+	if n := w.text(`SELECT member_count || ' ' || (SELECT count(*) FROM members) FROM groups`); n != want {
+		w.t.Errorf("%s counted and there, want %s", n, want)
 	}
 }
 
 // holdTurn takes the turn of the one group that there is.
 func (w *world) holdTurn() *sql.Tx {
 	w.t.Helper()
-	id := w.uuidOf(`SELECT id FROM groups`)
-	tx, err := w.beam.BeginTx(w.t.Context(), nil)
+	tx, err := w.takeTurn(w.uuidOf(`SELECT id FROM groups`))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := tx.ExecContext(w.t.Context(), `SELECT pg_advisory_xact_lock(7033, $1::int)`, (int(id[14])<<8|int(id[15]))%1024); err != nil {
-		w.t.Fatal(err)
-	}
 	return tx
+}
+
+func (w *world) takeTurn(id uuid.UUID) (*sql.Tx, error) {
+	tx, err := w.beam.BeginTx(w.t.Context(), nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(w.t.Context(), `SELECT pg_advisory_xact_lock(7033, $1::int)`, (int(id[14])<<8|int(id[15]))%1024)
+	return tx, err
 }
 
 // awaitTurn waits until somebody waits for a turn.
