@@ -57,7 +57,12 @@ func (o options) grow(ctx context.Context, p *postgres, ps programs, progress io
 const countedRequests = 200
 
 // countAll counts, for each workload, what the requests to Roster come to, beyond what its start and its end come to.
+//
+// What the writes before left behind is cleared away first: the dead are read as well, by whoever comes first.
 func (b *bench) countAll(ctx context.Context) (map[string]counts, error) {
+	if err := execute(ctx, b.url, "VACUUM"); err != nil {
+		return nil, err
+	}
 	idle, err := b.countIdle(ctx)
 	if err != nil {
 		return nil, err
