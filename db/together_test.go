@@ -389,38 +389,21 @@ func TestReadByKey(t *testing.T) {
 		}
 		statements.Store(0)
 		var wg sync.WaitGroup
-		locked, release := make(chan struct{}), make(chan struct{})
-		wg.Go(func() {
-			_ = s.InTx(t.Context(), true, func(tx *Store) error {
-				err := tx.exec(t.Context(), "LOCK TABLE groups")
-				close(locked)
-				<-release
-				return err
-			})
-		})
-		<-locked
-		waits := func() (n int) {
-			s.together.mu.Lock()
-			defer s.together.mu.Unlock()
-			for _, a := range s.together.all {
-				n += len(a.waiting)
-			}
-			return n
-		}
+		release := keepFromAnswering(t, s, &wg, "groups")
 		all := 0
 		begin := func(i int) {
 			all++
 			for where, hides := range map[whose]bool{everyone: false, strangers: true} {
 				wg.Go(func() { check(what, i, hides, key(i), where.cond()) })
 			}
-			for waits() < 2*(all-mostApart) {
+			for s.together.waits() < 2*(all-mostApart) {
 				time.Sleep(time.Millisecond)
 			}
 		}
 		for i := 9; i <= 30; i++ { // the key that is none comes among those that wait: by itself it would fail at once
 			begin(i)
 		}
-		close(release)
+		release()
 		wg.Wait()
 		if n := statements.Load(); key(noUUID).value != "none" && n != 2*(mostApart+1) {
 			t.Errorf("44 groups by %s are %d statements", what, n)
@@ -483,17 +466,8 @@ func TestReadByKeyWithBelow(t *testing.T) {
 	}
 	for _, broken := range []bool{false, true} {
 		statements.Store(0)
-		locked, release := make(chan struct{}), make(chan struct{})
 		var wg sync.WaitGroup
-		wg.Go(func() {
-			_ = s.InTx(t.Context(), true, func(tx *Store) error {
-				err := tx.exec(t.Context(), "LOCK TABLE users")
-				close(locked)
-				<-release
-				return err
-			})
-		})
-		<-locked
+		release := keepFromAnswering(t, s, &wg, "users")
 		all := 0
 		begin := func(f func()) {
 			wg.Go(f)
@@ -504,13 +478,7 @@ func TestReadByKeyWithBelow(t *testing.T) {
 				return
 			}
 			for n := (all - mostApart) % mostWithBelow; !broken; time.Sleep(time.Millisecond) { // what is broken fails at once, and others go in its place
-				s.together.mu.Lock()
-				waiting := 0
-				for _, a := range s.together.all {
-					waiting += len(a.waiting)
-				}
-				s.together.mu.Unlock()
-				if waiting == n {
+				if s.together.waits() == n {
 					return
 				}
 			}
@@ -525,12 +493,38 @@ func TestReadByKeyWithBelow(t *testing.T) {
 				})
 			}
 		}
-		close(release)
+		release()
 		wg.Wait()
 		if n, want := statements.Load(), int64(mostApart+(users+1-mostApart+mostWithBelow-1)/mostWithBelow); !broken && n != want {
 			t.Errorf("%d users are %d statements, want %d", users+1, n, want)
 		}
 	}
+}
+
+// keepFromAnswering holds a table until release is called.
+func keepFromAnswering(t *testing.T, s *Store, wg *sync.WaitGroup, table string) (release func()) {
+	t.Helper()
+	locked, end := make(chan struct{}), make(chan struct{})
+	wg.Go(func() {
+		_ = s.InTx(t.Context(), true, func(tx *Store) error {
+			err := tx.exec(t.Context(), "LOCK TABLE "+table)
+			close(locked)
+			<-end
+			return err
+		})
+	})
+	<-locked
+	return func() { close(end) }
+}
+
+// waits is how many reads wait.
+func (t *together) waits() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.all {
+		n += len(a.waiting)
+	}
+	return n
 }
 
 // whose stands for a condition on groups.
