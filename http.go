@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +28,7 @@ const (
 func (s *server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // the observer hands back the request's own context, with a span in it
 		ctx, seen := s.observer.Begin(w, r, auth.RequestIDOf(r.Context()))
-		a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)}
 		begin := time.Now()
 		defer func() {
 			broken := s.recovered(a, r, seen, recover())
@@ -103,6 +104,7 @@ func nameOf(by *directory.Caller) string {
 type answer struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	conn    *gatherer // nil: it does not gather
 	status  int
 }
 
@@ -125,8 +127,16 @@ func (a *answer) Write(b []byte) (int, error) {
 		a.status = http.StatusOK
 	}
 	_ = a.control.SetWriteDeadline(time.Now().Add(writeTime)) // some writers, of tests, know no deadlines
-	return a.ResponseWriter.Write(b)
+	if a.conn == nil || len(b) < gatheredFrom {
+		return a.ResponseWriter.Write(b)
+	}
+	a.conn.gather()
+	n, err := a.ResponseWriter.Write(b)
+	return n, errors.Join(err, a.conn.release())
 }
+
+// gatheredFrom is the size of a piece from which net/http passes it on by itself: what is smaller it has room for, behind the header.
+const gatheredFrom = 2 << 10
 
 // body ends the time limit on itself with itself: left on the connection, it would cancel an answer that takes longer.
 type body struct {

@@ -167,8 +167,8 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 
 	h := &http.Server{
 		Handler: routes, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return requests },
-		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { return requests }, ConnContext: withGatherer,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.listen(h, l) }()
@@ -188,6 +188,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 
 // listen speaks HTTP, over TLS if there is a certificate.
 func (s *server) listen(h *http.Server, l net.Listener) error {
+	l = gathered(l)
 	if s.config.TLSCert == "" {
 		return h.Serve(l)
 	}
