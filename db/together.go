@@ -16,17 +16,22 @@ import (
 //
 // A read goes at once, by itself, as long as few of its like are on their way. Else it waits until one of them is back, or until enough
 // wait, and then all that wait go together: nobody waits for others to come, and nothing is read that is older than the request for it.
+// When many are on their way, more wait before they go: Postgres has enough to do, and they are the cheaper the more go together.
 // Alike are reads whose statement and arguments are the same but for the key: what Postgres answers depends on nothing else, so whose the
 // requests are, as far as it matters, is in there.
 
 const (
 	// mostApart is how many reads that are alike go by themselves at a time.
 	mostApart = 3
-	// mostTogether is for how many requests one statement reads.
+	// enough is how many go together without waiting for another to be back: most of what can be saved is saved by four.
+	enough = 4
+	// many is how many statements are enough to be on their way, for reads that wait to wait on.
+	many = 8
+	// mostTogether is for how many requests one statement reads at most.
 	mostTogether = 100
 	// mostWithBelow is that for rows with lists below them, on which Postgres works longer: more would have one processor do what several
-	// can, and all wait for the one that takes longest. Most of what can be saved is saved by four.
-	mostWithBelow = 4
+	// can, and all wait for the one that takes longest.
+	mostWithBelow = enough
 )
 
 // errTogether is that a statement for several requests did not come to an end. Each has to read for itself then, and fails for itself.
@@ -114,7 +119,7 @@ func (t *together) read(ctx context.Context, as likeness, most int, r *rowRead, 
 		defer t.next(as, a)
 		return alone()
 	}
-	if len(a.waiting)+1 == most {
+	if n := len(a.waiting) + 1; n == most || n >= enough && a.underway < many {
 		r.with, a.waiting = append([]*rowRead{r}, a.waiting...), nil
 		a.underway++
 		t.mu.Unlock()
