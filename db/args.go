@@ -10,14 +10,27 @@ import (
 )
 
 // timeKey is a time as a cursor carries it: Postgres's own precision.
-func timeKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+func timeKey(t time.Time) string { return string(appendTime(nil, t)) }
 
-// timeOrNeverKey sorts what has no time after everything that has one.
-func timeOrNeverKey(t *time.Time) string {
+func appendTime(b []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+}
+
+// appendTimeOrNever sorts what has no time after everything that has one.
+func appendTimeOrNever(b []byte, t *time.Time) []byte {
 	if t == nil {
-		return "infinity"
+		return append(b, "infinity"...)
 	}
-	return timeKey(*t)
+	return appendTime(b, *t)
+}
+
+// appendUUID is uuid.UUID.String without a string.
+func appendUUID(b []byte, id uuid.UUID) []byte {
+	b = append(hex.AppendEncode(b, id[:4]), '-')
+	b = append(hex.AppendEncode(b, id[4:6]), '-')
+	b = append(hex.AppendEncode(b, id[6:8]), '-')
+	b = append(hex.AppendEncode(b, id[8:10]), '-')
+	return hex.AppendEncode(b, id[10:])
 }
 
 func intKey(n int) string { return strconv.Itoa(n) }

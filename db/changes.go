@@ -61,8 +61,8 @@ var Changes = &Table[Change]{
 		"after":      {"c.after", func(r *Change) any { return &r.After }},
 	},
 	keys: map[string]key[Change]{
-		"TX":  {"c.tx", "text::xid8", "tx", func(r *Change) string { return strconv.FormatUint(r.Tx, 10) }},
-		idKey: {"c.seq", "bigint", "seq", func(r *Change) string { return strconv.FormatInt(r.Seq, 10) }},
+		"TX":  {"c.tx", "text::xid8", "tx", func(b []byte, r *Change) []byte { return strconv.AppendUint(b, r.Tx, 10) }},
+		idKey: {"c.seq", "bigint", "seq", func(b []byte, r *Change) []byte { return strconv.AppendInt(b, r.Seq, 10) }},
 	},
 }
 

@@ -74,11 +74,11 @@ var Groups = &Table[Group]{
 			func(r *Group) any { return &r.ViewerIsAdmin }},
 	},
 	keys: map[string]key[Group]{
-		idKey:          {"g.id", "uuid", "id", func(r *Group) string { return r.ID.String() }},
-		"NAME":         {"g.name_key", "text", "name_key", func(r *Group) string { return r.NameKey }},
-		"CREATED_AT":   {"g.created_at", "timestamptz", "created_at", func(r *Group) string { return timeKey(r.CreatedAt) }},
-		"UPDATED_AT":   {"g.updated_at", "timestamptz", "updated_at", func(r *Group) string { return timeKey(r.UpdatedAt) }},
-		"MEMBER_COUNT": {"g.member_count", "integer", "stored_member_count", func(r *Group) string { return intKey(r.StoredMemberCount) }},
+		idKey:          {"g.id", "uuid", "id", func(b []byte, r *Group) []byte { return appendUUID(b, r.ID) }},
+		"NAME":         {"g.name_key", "text", "name_key", func(b []byte, r *Group) []byte { return append(b, r.NameKey...) }},
+		"CREATED_AT":   {"g.created_at", "timestamptz", "created_at", func(b []byte, r *Group) []byte { return appendTime(b, r.CreatedAt) }},
+		"UPDATED_AT":   {"g.updated_at", "timestamptz", "updated_at", func(b []byte, r *Group) []byte { return appendTime(b, r.UpdatedAt) }},
+		"MEMBER_COUNT": {"g.member_count", "integer", "stored_member_count", func(b []byte, r *Group) []byte { return strconv.AppendInt(b, int64(r.StoredMemberCount), 10) }},
 	},
 }
 

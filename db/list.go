@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -19,6 +20,7 @@ type Table[T any] struct {
 	joins   []join
 
 	projections projections[T]
+	rooms       sync.Pool // *[]T: of rows that were let go
 }
 
 // join is a table that a statement joins if it mentions the alias.
@@ -30,11 +32,14 @@ type column[T any] struct {
 	dest func(*T) any
 }
 
-// key is an ordering: its SQL, the type a cursor's text is cast to, the column that carries it, and its value of a row.
+// key is an ordering: its SQL, the type a cursor's text is cast to, the column that carries it, and what appends its value of a row.
 type key[T any] struct {
 	sql, typ, column string
-	value            func(*T) string
+	value            AppendKey[T]
 }
+
+// AppendKey appends the value of a key of a row, as text that Postgres reads.
+type AppendKey[T any] func(b []byte, row *T) []byte
 
 // Relation says which rows hang on a parent, given as p.id; the zero Relation is the whole table.
 type Relation struct {
@@ -58,7 +63,7 @@ type List struct {
 	Where    Cond
 	Order    []Order // ties are broken by id, in the direction of the last key
 	After    []string
-	Before   []string // cursor values, one for each key and the id; nil: none
+	Before   []string // cursor values, one for each of CursorKeys; nil: none
 	Backward bool     // the last Limit rows rather than the first; they come in Order all the same
 	Limit    int      // 0: no limit
 	NoKeys   bool     // no cursors are wanted, nor what they are made of
@@ -77,6 +82,8 @@ type Part[T any] struct {
 	More bool // there are more rows beyond Limit, in the direction of reading
 
 	Total int // List.Total, if there are rows
+
+	room *[]T // of the first part: what has the rows of all
 }
 
 // idKey is the key that every order ends with.
@@ -121,7 +128,8 @@ func (p *Part[T]) cut(l List) {
 
 // fill reads the rows of each part: of the whole table a row a message, of parents a message each.
 func fill[T any](ctx context.Context, s *Store, t *Table[T], st statement[T], l List, parts []Part[T]) error {
-	all := make([]T, 0, expected(l.Limit, len(l.Parents)))
+	room := t.room(expected(l.Limit, len(l.Parents)))
+	all := (*room)[:0]
 	one := func(values []driver.Value) error {
 		if l.Total != "" {
 			n, _ := values[0].(int64)
@@ -177,7 +185,38 @@ func fill[T any](ctx context.Context, s *Store, t *Table[T], st statement[T], l 
 	if l.Of.where == "" {
 		parts[0].Rows = all
 	}
+	*room = all
+	parts[0].room = room
 	return nil
+}
+
+// leastKept is from how many rows on their memory is worth keeping.
+const leastKept = 8
+
+// room has place for n rows.
+func (t *Table[T]) room(n int) *[]T {
+	if n >= leastKept {
+		if room, ok := t.rooms.Get().(*[]T); ok && cap(*room) >= n {
+			return room
+		}
+	}
+	rows := make([]T, 0, n)
+	return &rows
+}
+
+// Release gives the memory of the rows to the next list of their table: of a page it is more than all else that is made to read it. It is
+// for who has no use for them any more, nor for anything inside them.
+func Release[T any](t *Table[T], parts []Part[T]) {
+	for i := range parts {
+		room := parts[i].room
+		if room == nil || cap(*room) < leastKept || cap(*room) > mostRoom {
+			continue
+		}
+		clear(*room) // of what they refer to
+		*room = (*room)[:0]
+		t.rooms.Put(room)
+	}
+	clear(parts)
 }
 
 // expected is for how many rows to make room: what was asked for, within reason.
@@ -191,12 +230,14 @@ func expected(limit, parents int) int {
 // mostRoom is for how many rows room is made before they come.
 const mostRoom = 256
 
-// AppendCursor appends what a cursor at row holds: the value of every key of the order, and the id.
-func AppendCursor[T any](at []string, t *Table[T], order []Order, row *T) []string {
-	for _, o := range order {
-		at = append(at, t.keys[o.Key].value(row))
+// CursorKeys are what a cursor at a row holds: the value of every key of the order, up to one that leaves no ties.
+func (t *Table[T]) CursorKeys(order []Order) []AppendKey[T] {
+	order = decisive(t, whole(order))
+	keys := make([]AppendKey[T], len(order))
+	for i, o := range order {
+		keys[i] = t.keys[o.Key].value
 	}
-	return append(at, t.keys[idKey].value(row))
+	return keys
 }
 
 // Count counts the rows of a list for each parent, without regard to After, Before and Limit.

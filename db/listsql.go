@@ -133,7 +133,8 @@ type page[T any] struct {
 }
 
 func paged[T any](t *Table[T], l List) (page[T], error) {
-	p := page[T]{List: l, table: t, order: orderOf(l)}
+	order := whole(l.Order)
+	p := page[T]{List: l, table: t, order: decisive(t, order)}
 	if l.Total != "" && (!l.Whole() || !l.Where.IsZero() || !l.Key.IsZero()) {
 		return p, fmt.Errorf("db: the kept total is of all %s", l.Total)
 	}
@@ -141,11 +142,15 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 		return p, fmt.Errorf("db: a key names one of %s, which has no pages", t.from)
 	}
 	p.begins = beginning(t, l, p.order)
+	read := p.order
+	if len(l.Below) > 0 {
+		read = order // their parents are rows' ids
+	}
 	var err error
-	if p.projection, err = t.project(l.Columns, p.order, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
+	if p.projection, err = t.project(l.Columns, read, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
 		return p, err
 	}
-	p.order, p.alone = decisive(t, p.order), l.Where.alone
+	p.alone = l.Where.alone
 	p.Where = And(l.still, l.Key.is(), l.Where.planned())
 	return p, nil
 }
@@ -212,11 +217,13 @@ func (p page[T]) addKeys(w *writer, alias string) {
 }
 
 // Varies reports whether the statement of a list is planned for its values, every time.
-func (t *Table[T]) Varies(l List) bool { return l.Where.varies && beginning(t, l, orderOf(l)) == nil }
+func (t *Table[T]) Varies(l List) bool {
+	return l.Where.varies && beginning(t, l, whole(l.Order)) == nil
+}
 
-// orderOf is the order of a list, which the id decides where nothing else does.
-func orderOf(l List) []Order {
-	return append(slices.Clone(l.Order), Order{Key: idKey, Desc: len(l.Order) > 0 && l.Order[len(l.Order)-1].Desc})
+// whole is the order of a list, which the id decides where nothing else does.
+func whole(order []Order) []Order {
+	return append(slices.Clone(order), Order{Key: idKey, Desc: len(order) > 0 && order[len(order)-1].Desc})
 }
 
 // beginning is the search that a list is for, if it is for the rows whose text begins somehow, in the order of that text: a part of

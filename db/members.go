@@ -39,9 +39,9 @@ func memberTable(name, other string) *Table[Member] {
 		joins:   []join{{"u", "JOIN users u ON u.id = m.user_id"}},
 		columns: userColumns("u", "user.", func(m *Member) *User { return &m.User }),
 		keys: map[string]key[Member]{
-			idKey:      {"m.id", "uuid", "id", func(r *Member) string { return r.ID.String() }},
-			"USERNAME": {"m.username_key", "text", "username_key", func(r *Member) string { return r.UsernameKey }},
-			"ADDED_AT": {"m.added_at", "timestamptz", "added_at", func(r *Member) string { return timeKey(r.AddedAt) }},
+			idKey:      {"m.id", "uuid", "id", func(b []byte, r *Member) []byte { return appendUUID(b, r.ID) }},
+			"USERNAME": {"m.username_key", "text", "username_key", func(b []byte, r *Member) []byte { return append(b, r.UsernameKey...) }},
+			"ADDED_AT": {"m.added_at", "timestamptz", "added_at", func(b []byte, r *Member) []byte { return appendTime(b, r.AddedAt) }},
 		},
 	}
 	for column, dest := range map[string]func(*Member) any{

@@ -48,8 +48,8 @@ var Deliveries = &Table[Delivery]{
 		"filter":      {"w.filter", func(r *Delivery) any { return &r.Filter }},
 	},
 	keys: map[string]key[Delivery]{
-		"NUMBER": {"d.number", "bigint", "number", func(r *Delivery) string { return strconv.FormatInt(r.Number, 10) }},
-		idKey:    {"d.id", "uuid", "id", func(r *Delivery) string { return r.ID.String() }},
+		"NUMBER": {"d.number", "bigint", "number", func(b []byte, r *Delivery) []byte { return strconv.AppendInt(b, r.Number, 10) }},
+		idKey:    {"d.id", "uuid", "id", func(b []byte, r *Delivery) []byte { return appendUUID(b, r.ID) }},
 	},
 	joins: []join{{"w", "JOIN webhooks w ON w.id = d.webhook_id"}},
 }

@@ -47,7 +47,7 @@ func visibleGroups(by Caller) db.Cond { return groupsWhere(by, OperationGroupVie
 func groupKind() *kind[db.Group, Group] {
 	id := func(g *Group) uuid.UUID { return g.UUID }
 	return &kind[db.Group, Group]{
-		name: "Group", table: db.Groups, id: id, idIn: db.GroupID.In,
+		name: "Group", table: db.Groups, copiesRows: true, id: id, idIn: db.GroupID.In,
 		object: func(r *reader, row *db.Group) Group {
 			g := groupOf(row)
 			g.by, g.at = &r.by, standingIn(r.by, row)
@@ -78,7 +78,7 @@ func groupKind() *kind[db.Group, Group] {
 func userKind() *kind[db.User, User] {
 	id := func(u *User) uuid.UUID { return u.UUID }
 	return &kind[db.User, User]{
-		name: "User", table: db.Users, id: id, idIn: db.UserID.In,
+		name: "User", table: db.Users, copiesRows: true, id: id, idIn: db.UserID.In,
 		object: func(_ *reader, row *db.User) User { return userOf(row) },
 		fields: map[string][]string{
 			"id": {"id"}, "uuid": {"id"}, "number": {"number"}, "username": {"username"}, "email": {"email"}, "fullName": {"full_name"},
@@ -120,7 +120,7 @@ func adminKind() *kind[db.Member, Admin] {
 
 func tokenKind() *kind[db.Token, Token] {
 	return &kind[db.Token, Token]{
-		name: "Token", table: db.Tokens, idIn: db.TokenID.In,
+		name: "Token", table: db.Tokens, copiesRows: true, idIn: db.TokenID.In,
 		id:     func(t *Token) uuid.UUID { return t.UUID },
 		object: func(r *reader, row *db.Token) Token { return tokenOf(row, r.now) },
 		fields: map[string][]string{
@@ -155,7 +155,7 @@ func followOwner(ctx context.Context, r *reader, parents []*Token, l Link) error
 
 func changeKind() *kind[db.Change, Change] {
 	return &kind[db.Change, Change]{
-		name: "Change", table: db.Changes, identity: []string{"tx", "seq"},
+		name: "Change", table: db.Changes, copiesRows: true, identity: []string{"tx", "seq"},
 		id:     func(c *Change) uuid.UUID { return changeID(c.tx, c.seq) },
 		object: func(_ *reader, row *db.Change) Change { return changeOf(row) },
 		fields: map[string][]string{

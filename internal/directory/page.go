@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 
 	"roster/db"
 )
@@ -158,48 +159,69 @@ func (i *PageInfo) resume(w window, l list, print uint64) {
 
 // places spells the cursors of a page's rows.
 type places[R any] struct {
-	table *db.Table[R]
-	order []db.Order
+	keys  []db.AppendKey[R]
 	print uint64
 	tag   []string // of the change log
-	at    []string // of the row at hand
 
-	raw, spelled []byte
+	raw, value, spelled []byte
+	ends                []int // in spelled, of the cursors there
 }
 
-func (p *places[R]) cursor(row *R) string {
-	p.at = append(db.AppendCursor(p.at[:0], p.table, p.order, row), p.tag...)
-	p.raw = appendPlace(p.raw[:0], p.print, p.at)
-	p.spelled = base64.RawURLEncoding.AppendEncode(p.spelled[:0], p.raw)
-	return string(p.spelled)
-}
-
-// put gives the page the cursors of its ends.
-func (p *places[R]) put(i *PageInfo, rows []R) {
+// put gives the page the cursors of its ends, and returns them: those alone, or those of every row. They share their memory.
+func (p *places[R]) put(i *PageInfo, rows []R, every bool) []string {
 	if len(rows) == 0 {
-		return
+		return nil
 	}
-	start, end := p.cursor(&rows[0]), p.cursor(&rows[len(rows)-1])
-	i.StartCursor, i.EndCursor = &start, &end
+	p.spelled, p.ends = p.spelled[:0], p.ends[:0]
+	for j := range rows {
+		if every || j == 0 || j == len(rows)-1 {
+			p.add(&rows[j])
+		}
+		if j == 0 && every {
+			p.spelled = slices.Grow(p.spelled, (len(p.spelled)+placeSlack)*(len(rows)-1))
+			p.ends = slices.Grow(p.ends, len(rows)-1)
+		}
+	}
+	all, from, cs := string(p.spelled), 0, make([]string, len(p.ends))
+	for j, to := range p.ends {
+		cs[j], from = all[from:to], to
+	}
+	i.StartCursor, i.EndCursor = &cs[0], &cs[len(cs)-1]
+	return cs
+}
+
+// placeSlack is how much longer than the first cursor of a page the others are thought to be.
+const placeSlack = 8
+
+// add spells the cursor of one row.
+func (p *places[R]) add(row *R) {
+	b := binary.BigEndian.AppendUint64(append(p.raw[:0], cursorVersion), p.print)
+	for _, k := range p.keys {
+		p.value = k(p.value[:0], row)
+		b = append(binary.AppendUvarint(b, uint64(len(p.value))), p.value...)
+	}
+	p.raw = seal(appendValues(b, p.tag))
+	p.spelled = base64.RawURLEncoding.AppendEncode(p.spelled, p.raw)
+	p.ends = append(p.ends, len(p.spelled))
 }
 
 // cursorVersion is the first byte of a cursor: another one is another format.
 const cursorVersion = 1
 
-// encodeCursor spells a place in a list.
+// encodeCursor spells a place in a list: a version, the fingerprint of list, order and filter, the key values, a checksum.
 func encodeCursor(fingerprint uint64, at []string) string {
-	return base64.RawURLEncoding.EncodeToString(appendPlace(nil, fingerprint, at))
+	b := binary.BigEndian.AppendUint64([]byte{cursorVersion}, fingerprint)
+	return base64.RawURLEncoding.EncodeToString(seal(appendValues(b, at)))
 }
 
-// appendPlace appends a version, the fingerprint of list, order and filter, the key values, a checksum.
-func appendPlace(to []byte, fingerprint uint64, at []string) []byte {
-	b := binary.BigEndian.AppendUint64(append(to, cursorVersion), fingerprint)
-	for _, v := range at {
-		b = binary.AppendUvarint(b, uint64(len(v)))
-		b = append(b, v...)
+func appendValues(b []byte, values []string) []byte {
+	for _, v := range values {
+		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
 	}
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[len(to):]))
+	return b
 }
+
+func seal(b []byte) []byte { return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
 
 // decodeCursor reads a cursor of the given list with n values; one that is damaged, or of another list, order or filter, is Invalid.
 func decodeCursor(field, text string, fingerprint uint64, n int) ([]string, error) {

@@ -29,6 +29,7 @@ type paging[R, O any] struct {
 	sel   Selection
 	w     window
 	q     db.List
+	keys  []db.AppendKey[R] // of its cursors
 	print uint64
 }
 
@@ -41,7 +42,7 @@ func (k *kind[R, O]) paging(r *reader, l list, p Page, sel Selection) (*paging[R
 	if w.all = p.All; p.size > 0 {
 		w.limit = p.size
 	}
-	g := &paging[R, O]{kind: k, list: l, page: p, sel: sel, w: w, print: fingerprint(l.name, l.order, l.filter)}
+	g := &paging[R, O]{kind: k, list: l, page: p, sel: sel, w: w, keys: k.table.CursorKeys(l.order), print: fingerprint(l.name, l.order, l.filter)}
 	g.q = db.List{Of: l.of, Parents: l.parents, Viewer: r.by.viewer(), Where: db.And(l.filter, l.visible), Order: l.order, Backward: w.backward, NoKeys: w.noEnds}
 	if !w.all {
 		g.q.Limit = max(1, w.limit) // a page of none still says whether there is more
@@ -62,7 +63,7 @@ func (g *paging[R, O]) enter() (err error) {
 		at    *[]string
 	}{{"after", g.w.after, &g.q.After}, {"before", g.w.before, &g.q.Before}} {
 		if c.text != nil {
-			if *c.at, err = decodeCursor(c.field, *c.text, g.print, len(g.order)+1+len(g.log.tag())); err != nil {
+			if *c.at, err = decodeCursor(c.field, *c.text, g.print, len(g.keys)+len(g.log.tag())); err != nil {
 				return err
 			}
 		}
@@ -101,7 +102,9 @@ func (g *paging[R, O]) read(ctx context.Context, r *reader) ([]*Connection[O], e
 			return nil, g.w.forged(err)
 		}
 	}
-	return g.connections(ctx, r, parts, follow)
+	conns, err := g.connections(ctx, r, parts, follow)
+	g.release(parts)
+	return conns, err
 }
 
 // rides reports whether the page can be read in the statement of its parents: one with cursors is not, since what is wrong with those
@@ -146,19 +149,19 @@ func (g *paging[R, O]) fill(r *reader, parts []db.Part[R], conns []*Connection[O
 	}
 	nodes := g.objects(r, parts)
 	edges := edgesOf(nodes)
-	at := places[R]{table: g.table, order: g.q.Order, print: g.print, tag: g.log.tag()}
+	at := places[R]{keys: g.keys, print: g.print, tag: g.log.tag(), raw: make([]byte, 0, 128), value: make([]byte, 0, 64)}
 	from := 0
 	for i, part := range parts {
 		c, to := conns[i], from+len(part.Rows)
 		c.nodes, c.Edges, from = nodes[from:to:to], edges[from:to:to], to
 		c.PageInfo.HasNextPage = part.More && !w.backward || w.before != nil
 		c.PageInfo.HasPreviousPage = part.More && w.backward || w.after != nil
-		if !w.noEnds {
-			at.put(c.PageInfo, part.Rows)
+		if w.noEnds {
+			continue
 		}
-		if w.cursors {
+		if cursors := at.put(c.PageInfo, part.Rows, w.cursors); w.cursors {
 			for j, e := range c.Edges {
-				e.Cursor = at.cursor(&part.Rows[j])
+				e.Cursor = cursors[j]
 			}
 		}
 	}

@@ -46,6 +46,8 @@ type kind[R, O any] struct {
 	idIn   func(ids any) db.Cond
 
 	identity []string // the columns that id is made of, if it is not the column id: they are always read
+
+	copiesRows bool // no object refers to its row, whose memory is free then
 }
 
 // link is how the objects on the other side of one field are read for many parents at once.
@@ -180,7 +182,15 @@ func (k *kind[R, O]) read(ctx context.Context, r *reader, q db.List, sel Selecti
 		return nil, err
 	}
 	objects := k.objects(r, parts)
+	k.release(parts)
 	return objects, followed(ctx, r, objects, follow)
+}
+
+// release lets go of rows of which there are objects.
+func (k *kind[R, O]) release(parts []db.Part[R]) {
+	if k.copiesRows {
+		db.Release(k.table, parts)
+	}
 }
 
 // objects makes the objects of rows, one beside the other.
