@@ -41,6 +41,9 @@ func (ps *plans) rendered(ctx context.Context, next graphql.Resolver) (any, erro
 		putBody(buffer)
 		return v, nil
 	}
+	if page, ok := v.(interface{ Release() }); ok {
+		page.Release()
+	}
 	return graphql.WriterFunc(func(w io.Writer) { // which gqlgen does once
 		_, _ = w.Write(b)
 		putBody(bytes.NewBuffer(b))

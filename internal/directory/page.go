@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"slices"
+	"sync"
 
 	"roster/db"
 )
@@ -33,6 +34,7 @@ type Connection[T any] struct {
 	LatestCursor string // of a page of the change log: where the log is complete
 
 	nodes []*T
+	room  *room[T] // nil: its memory is nobody else's
 }
 
 // newConnections makes n empty pages, one beside the other.
@@ -48,6 +50,51 @@ func newConnections[T any](n int) []*Connection[T] {
 		conns[i] = c
 	}
 	return conns
+}
+
+// room is the memory of a page, which a later one uses again. Its nodes point to the objects, its edges to the nodes, whatever those are.
+type room[T any] struct {
+	objects []T
+	nodes   []*T
+	edges   []*Edge[T]
+	home    *sync.Pool
+}
+
+// leastKept and mostKept are how many objects on, and up to how many, memory is worth keeping.
+const (
+	leastKept = 8
+	mostKept  = MaxPage + 1
+)
+
+// roomFor has place for n objects; nil if that is not worth keeping.
+func roomFor[T any](home *sync.Pool, n int) *room[T] {
+	if n < leastKept || n > mostKept {
+		return nil
+	}
+	if r, ok := home.Get().(*room[T]); ok && len(r.objects) >= n {
+		return r
+	}
+	r := &room[T]{objects: make([]T, n), nodes: make([]*T, n), home: home}
+	for i := range r.objects {
+		r.nodes[i] = &r.objects[i]
+	}
+	r.edges = edgesOf(r.nodes)
+	return r
+}
+
+// Release gives the memory of the page to a later one. It is for who has done with the page and all that was in it.
+func (c *Connection[T]) Release() {
+	r := c.room
+	if r == nil {
+		return
+	}
+	n := len(c.nodes)
+	clear(r.objects[:n]) // of what they refer to
+	for _, e := range r.edges[:n] {
+		e.Cursor = ""
+	}
+	c.room, c.nodes, c.Edges = nil, nil, nil
+	r.home.Put(r)
 }
 
 // edgesOf makes the edges of nodes, one beside the other.

@@ -147,8 +147,7 @@ func (g *paging[R, O]) fill(r *reader, parts []db.Part[R], conns []*Connection[O
 			parts[i].More, parts[i].Rows = len(parts[i].Rows) > 0, nil
 		}
 	}
-	nodes := g.objects(r, parts)
-	edges := edgesOf(nodes)
+	nodes, edges := g.made(r, parts, conns)
 	at := places[R]{keys: g.keys, print: g.print, tag: g.log.tag(), raw: make([]byte, 0, 128), value: make([]byte, 0, 64)}
 	from := 0
 	for i, part := range parts {
@@ -166,6 +165,22 @@ func (g *paging[R, O]) fill(r *reader, parts []db.Part[R], conns []*Connection[O
 		}
 	}
 	return nodes
+}
+
+// made are the objects and their edges; those of one page alone in memory that can be let go.
+func (g *paging[R, O]) made(r *reader, parts []db.Part[R], conns []*Connection[O]) ([]*O, []*Edge[O]) {
+	if len(parts) == 1 {
+		rows := parts[0].Rows
+		if room := roomFor[O](&g.rooms, len(rows)); room != nil {
+			for i := range rows {
+				room.objects[i] = g.object(r, &rows[i])
+			}
+			conns[0].room = room
+			return room.nodes[:len(rows)], room.edges[:len(rows)]
+		}
+	}
+	nodes := g.objects(r, parts)
+	return nodes, edgesOf(nodes)
 }
 
 // totals counts the lists, but for those whose totals are kept: such a one of all has been read with the rows, if there were any.

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,6 +49,8 @@ type kind[R, O any] struct {
 	identity []string // the columns that id is made of, if it is not the column id: they are always read
 
 	copiesRows bool // no object refers to its row, whose memory is free then
+
+	rooms sync.Pool // *room[O]
 }
 
 // link is how the objects on the other side of one field are read for many parents at once.
