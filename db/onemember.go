@@ -81,6 +81,7 @@ func (s *Store) oneStatement(m OneMember, by int, done, write string, args []any
 	names = seenOf(m.Columns)
 	turn := "(" + intKey(turnLock) + ", " + turnOfGroup + ")"
 	w := writer{args: make([]any, 0, 20)}
+	w.b.Grow(2048)
 	w.add("WITH seen AS MATERIALIZED (SELECT " + columnsOf(Groups, names) + ", u.id AS user_id, u.number AS user_number, u.username, u.username_key, " +
 		done + " AS done, CASE WHEN " + done + " THEN false WHEN pg_try_advisory_xact_lock" + turn + " THEN true ELSE pg_advisory_xact_lock" + turn + `::text IS NULL END AS turn
 		FROM groups g CROSS JOIN users u LEFT JOIN members m ON m.group_id = g.id AND m.user_id = u.id
