@@ -18,6 +18,11 @@ func text[T any](f func(*T) string) appender {
 	return own(func(b []byte, o *T) []byte { return appendString(b, f(o)) })
 }
 
+// identifier writes a TypeID, of which no letter needs escaping.
+func identifier[T any](f func(o *T, b []byte) []byte) appender {
+	return own(func(b []byte, o *T) []byte { return append(f(o, append(b, '"')), '"') })
+}
+
 func optionalText[T any](f func(*T) *string) appender {
 	return own(func(b []byte, o *T) []byte { return appendOptional(b, f(o)) })
 }
@@ -42,7 +47,7 @@ func boolean[T any](f func(*T) bool) appender {
 // fieldsOf are the fields of each type that hold a value of the object's own. A field that is missing here leads somewhere else.
 var fieldsOf = map[string]map[string]appender{
 	"Group": {
-		"id":                text(func(g *directory.Group) string { return g.ID() }),
+		"id":                identifier((*directory.Group).AppendID),
 		"uuid":              text(func(g *directory.Group) string { return g.UUID.String() }),
 		"number":            integer(func(g *directory.Group) int { return g.Number }),
 		"handle":            text(func(g *directory.Group) string { return g.Handle }),
@@ -71,7 +76,7 @@ var fieldsOf = map[string]map[string]appender{
 		"manageTokens":  boolean(func(a *directory.GroupAbilities) bool { return a.ManageTokens }),
 	},
 	"User": {
-		"id":         text(func(u *directory.User) string { return u.ID() }),
+		"id":         identifier((*directory.User).AppendID),
 		"uuid":       text(func(u *directory.User) string { return u.UUID.String() }),
 		"number":     integer(func(u *directory.User) int { return u.Number }),
 		"username":   text(func(u *directory.User) string { return u.Username }),
@@ -82,14 +87,14 @@ var fieldsOf = map[string]map[string]appender{
 		"createdAt":  own(func(b []byte, u *directory.User) []byte { return appendTime(b, u.CreatedAt) }),
 	},
 	"Member": {
-		"id":        text(func(m *directory.Member) string { return m.ID() }),
+		"id":        identifier((*directory.Member).AppendID),
 		"isAdmin":   boolean(func(m *directory.Member) bool { return m.IsAdmin }),
 		"addedAt":   own(func(b []byte, m *directory.Member) []byte { return appendTime(b, m.AddedAt) }),
 		"via":       text(func(m *directory.Member) string { return string(m.Via) }),
 		"expiresAt": own(func(b []byte, m *directory.Member) []byte { return appendOptionalTime(b, m.ExpiresAt) }),
 	},
 	"Admin": {
-		"id":        text(func(a *directory.Admin) string { return a.ID() }),
+		"id":        identifier((*directory.Admin).AppendID),
 		"isMember":  boolean(func(a *directory.Admin) bool { return a.IsMember }),
 		"grantedAt": own(func(b []byte, a *directory.Admin) []byte { return appendTime(b, a.GrantedAt) }),
 		"via":       text(func(a *directory.Admin) string { return string(a.Via) }),

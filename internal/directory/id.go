@@ -25,13 +25,17 @@ const (
 // newID makes a UUIDv7: ids made later sort later.
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only if the system has no randomness
 
-// typeID spells id as a TypeID: five bits a letter, the last ones last (https://github.com/jetify-com/typeid/tree/main/spec). Lists spell a
-// hundred thousand a second, so that the prefix, which is ours, is not checked again for each, and all is one string; id_test.go
-// holds them to the library's whole way.
+// typeID spells id as a TypeID.
 func typeID(prefix string, id uuid.UUID) string {
+	return string(appendTypeID(make([]byte, 0, 32), prefix, id)) // room for all of ours
+}
+
+// appendTypeID spells id as a TypeID: five bits a letter, the last ones last (https://github.com/jetify-com/typeid/tree/main/spec). Lists spell
+// a hundred thousand a second, so that the prefix, which is ours, is not checked again for each; id_test.go holds them to the library's
+// whole way.
+func appendTypeID(b []byte, prefix string, id uuid.UUID) []byte {
 	const alphabet, letters = "0123456789abcdefghjkmnpqrstvwxyz", 26
-	b := append(make([]byte, 0, 32), prefix...) // room for all of ours
-	if prefix != "" {
+	if b = append(b, prefix...); prefix != "" {
 		b = append(b, '_')
 	}
 	from := len(b)
@@ -41,7 +45,7 @@ func typeID(prefix string, id uuid.UUID) string {
 		b[i] = alphabet[low&31]
 		low, high = low>>5|high<<59, high>>5
 	}
-	return string(b)
+	return b
 }
 
 // parseID reads a TypeID. Anything else is Invalid: an id is copied, never composed.

@@ -191,6 +191,9 @@ func (g *Group) ViewerIsAdmin() bool { return g.at.admin }
 // ID is the group's TypeID, grp_….
 func (g *Group) ID() string { return typeID(groupPrefix, g.UUID) }
 
+// AppendID appends it, for lists that are written out.
+func (g *Group) AppendID(b []byte) []byte { return appendTypeID(b, groupPrefix, g.UUID) }
+
 // Tag is a key with a value, of the organisation's own choosing.
 type Tag struct{ Key, Value string }
 
@@ -213,6 +216,9 @@ type User struct {
 // ID is the user's TypeID, usr_….
 func (u *User) ID() string { return typeID(userPrefix, u.UUID) }
 
+// AppendID appends it, for lists that are written out.
+func (u *User) AppendID(b []byte) []byte { return appendTypeID(b, userPrefix, u.UUID) }
+
 // Member is the fact that a user is in a group.
 type Member struct {
 	Links
@@ -230,6 +236,9 @@ type Member struct {
 // ID is the membership's TypeID, mem_….
 func (m *Member) ID() string { return typeID(memberPrefix, m.UUID) }
 
+// AppendID appends it, for lists that are written out.
+func (m *Member) AppendID(b []byte) []byte { return appendTypeID(b, memberPrefix, m.UUID) }
+
 // Admin is the fact that a user manages a group.
 type Admin struct {
 	Links
@@ -245,6 +254,9 @@ type Admin struct {
 
 // ID is the adminship's TypeID, adm_….
 func (a *Admin) ID() string { return typeID(adminPrefix, a.UUID) }
+
+// AppendID appends it, for lists that are written out.
+func (a *Admin) AppendID(b []byte) []byte { return appendTypeID(b, adminPrefix, a.UUID) }
 
 // Token is a credential of a group or of a user, without its secret.
 type Token struct {
