@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +48,69 @@ func TestGatheredAnswers(t *testing.T) {
 				t.Errorf("%s: pieces of %d: %d bytes arrive, %v", srv.URL, pieces, len(got), err)
 			}
 		}
+	}
+}
+
+// Requests that come before the answer to the one before, of HTTP/1.0, or for the head alone, get their answers whole and in order; and so
+// does who comes after a handler that broke off.
+func TestGatheredInOrder(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)}
+		if r.URL.Path == "/broken" {
+			_, _ = a.Write(pieceOf(0, 5000))
+			panic(http.ErrAbortHandler)
+		}
+		for i := range 3 {
+			_, _ = a.Write(pieceOf(i, 3000)) // without a length: in chunks
+			a.Flush()
+		}
+	}))
+	srv.Listener, srv.Config.ConnContext = gathered(srv.Listener), withGatherer
+	srv.Start()
+	t.Cleanup(srv.Close)
+	want := slices.Concat(pieceOf(0, 3000), pieceOf(1, 3000), pieceOf(2, 3000))
+	answers := func(requests string, methods ...string) (got [][]byte, err error) {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, requests); err != nil {
+			t.Fatal(err)
+		}
+		from := bufio.NewReader(conn)
+		for _, method := range methods {
+			res, err := http.ReadResponse(from, &http.Request{Method: method})
+			if err != nil {
+				return got, err
+			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				return got, err
+			}
+			got = append(got, body)
+		}
+		return got, nil
+	}
+	const get, head, old = "GET / HTTP/1.1\r\nHost: t\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: t\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"
+	for name, c := range map[string]struct {
+		requests string
+		methods  []string
+		want     [][]byte
+	}{
+		"together": {get + get + head + get, []string{"GET", "GET", "HEAD", "GET"}, [][]byte{want, want, {}, want}},
+		"1.0":      {old, []string{"GET"}, [][]byte{want}},
+	} {
+		if got, err := answers(c.requests, c.methods...); err != nil || !slices.EqualFunc(got, c.want, bytes.Equal) {
+			t.Errorf("%s: %d answers, %v", name, len(got), err)
+		}
+	}
+	if _, err := answers("GET /broken HTTP/1.1\r\nHost: t\r\n\r\n", "GET"); err == nil {
+		t.Error("an answer that was broken off looks whole")
+	}
+	if got, err := answers(get, "GET"); err != nil || !bytes.Equal(got[0], want) {
+		t.Error("after a broken one:", err)
 	}
 }
 
