@@ -82,12 +82,12 @@ func roomFor[T any](home *sync.Pool, n int) *room[T] {
 	return r
 }
 
-// Release gives the memory of the page to a later one. It is for who has done with the page and all that was in it.
+// Release gives the memory of the page to a later one. It is for who has done with the page and all that was in it. No page has none.
 func (c *Connection[T]) Release() {
-	r := c.room
-	if r == nil {
+	if c == nil || c.room == nil {
 		return
 	}
+	r := c.room
 	n := len(c.nodes)
 	clear(r.objects[:n]) // of what they refer to
 	for _, e := range r.edges[:n] {

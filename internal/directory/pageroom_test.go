@@ -74,4 +74,5 @@ func TestReleasedPages(t *testing.T) {
 		})
 	}
 	all.Wait()
+	(*directory.GroupConnection)(nil).Release()
 }
