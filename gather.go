@@ -24,7 +24,7 @@ func (l gathering) Accept() (net.Conn, error) {
 }
 
 // gatherer is a connection that keeps what is written while it gathers, until more is there to go along. It is one goroutine's at a time
-// that writes, as it is net/http's with HTTP/1.
+// that writes, as it is net/http's with plain HTTP/1. Over TLS it is not: who reads may have to answer, with an alert or a new key.
 type gatherer struct {
 	*net.TCPConn
 	kept *[]byte // nil: it does not gather
@@ -78,20 +78,14 @@ type gathererKey struct{}
 
 // withGatherer lets the handlers of a connection's requests find it.
 func withGatherer(ctx context.Context, c net.Conn) context.Context {
-	if over, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
-		c = over.NetConn()
-	}
 	if g, ok := c.(*gatherer); ok {
 		return context.WithValue(ctx, gathererKey{}, g)
 	}
 	return ctx
 }
 
-// gathererOf is the connection that the answer to a request goes out on, if it goes there by itself: over HTTP/2 there are others.
+// gathererOf is the connection that the answer to a request goes out on, if it can gather.
 func gathererOf(r *http.Request) *gatherer {
-	if r.ProtoMajor != 1 {
-		return nil
-	}
 	g, _ := r.Context().Value(gathererKey{}).(*gatherer)
 	return g
 }

@@ -18,10 +18,10 @@ func TestGatheredAnswers(t *testing.T) {
 	t.Parallel()
 	sizes := [][]int{{}, {0}, {1}, {2047}, {2048}, {4000}, {4096}, {5000}, {70_000}, {1 << 20}, {10, 5000, 10}, {5000, 5000}, {3000, 3000, 3000, 1}}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if gathererOf(r) == nil {
-			t.Error("the connection is not found")
+		if gathers := gathererOf(r) != nil; gathers != (r.TLS == nil) {
+			t.Errorf("TLS %t, gathers %t", r.TLS != nil, gathers)
 		}
-		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)}
+		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)} // over TLS it must not: its reader writes too
 		for i, size := range sizes[len(r.URL.Path)-1] {
 			if n, err := a.Write(pieceOf(i, size)); n != size || err != nil {
 				t.Error(n, err)

@@ -188,9 +188,8 @@ func (s *server) serve(ctx context.Context, l net.Listener, died <-chan error) e
 
 // listen speaks HTTP, over TLS if there is a certificate.
 func (s *server) listen(h *http.Server, l net.Listener) error {
-	l = gathered(l)
 	if s.config.TLSCert == "" {
-		return h.Serve(l)
+		return h.Serve(gathered(l))
 	}
 	c, err := newCertificate(s.config.TLSCert, s.config.TLSKey, certificateAge, s.log)
 	if err != nil {
