@@ -167,9 +167,10 @@ func (g *paging[R, O]) fill(r *reader, parts []db.Part[R], conns []*Connection[O
 	return nodes
 }
 
-// made are the objects and their edges; those of one page alone in memory that can be let go.
+// made are the objects and their edges; those of a page of a whole list in memory that can be let go. Walks, and what hangs on parents,
+// nobody lets go: they would only empty the pool.
 func (g *paging[R, O]) made(r *reader, parts []db.Part[R], conns []*Connection[O]) ([]*O, []*Edge[O]) {
-	if len(parts) == 1 {
+	if g.q.Whole() && g.page.size == 0 && len(parts) == 1 {
 		rows := parts[0].Rows
 		if room := roomFor[O](&g.rooms, len(rows)); room != nil {
 			for i := range rows {
