@@ -39,8 +39,8 @@ var Actions = &Table[Action]{
 		"parameters":   {"a.parameters", func(r *Action) any { return &r.Parameters }},
 	},
 	keys: map[string]key[Action]{
-		idKey:  {"a.id", "uuid", "id", func(b []byte, r *Action) []byte { return appendUUID(b, r.ID) }},
-		"NAME": {"a.name_key", "text", "name_key", func(b []byte, r *Action) []byte { return append(b, r.NameKey...) }},
+		idKey:  {"a.id", "?::uuid", "id", func(b []byte, r *Action) []byte { return appendUUID(b, r.ID) }},
+		"NAME": {"a.name_key", "?::text", "name_key", func(b []byte, r *Action) []byte { return append(b, r.NameKey...) }},
 	},
 }
 
@@ -119,8 +119,8 @@ var WorkerModels = &Table[WorkerModel]{
 		"updated_at":              {"w.updated_at", func(r *WorkerModel) any { return &r.UpdatedAt }},
 	},
 	keys: map[string]key[WorkerModel]{
-		idKey:  {"w.id", "uuid", "id", func(b []byte, r *WorkerModel) []byte { return appendUUID(b, r.ID) }},
-		"NAME": {"w.name_key", "text", "name_key", func(b []byte, r *WorkerModel) []byte { return append(b, r.NameKey...) }},
+		idKey:  {"w.id", "?::uuid", "id", func(b []byte, r *WorkerModel) []byte { return appendUUID(b, r.ID) }},
+		"NAME": {"w.name_key", "?::text", "name_key", func(b []byte, r *WorkerModel) []byte { return append(b, r.NameKey...) }},
 	},
 }
 

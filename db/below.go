@@ -71,15 +71,16 @@ func (n *Nested[T]) belong(rows int, backward bool) {
 	}
 }
 
-// addWithBelow adds rows of the page, by their columns' names, with the lists below them.
-func (p page[T]) addWithBelow(w *writer, addRows func()) error {
+// addWithBelow adds rows of the query q, which addRows writes with the columns' names, with the lists below them, behind what else of q is
+// wanted.
+func (p page[T]) addWithBelow(w *writer, besides string, addRows func()) error {
 	id, ok := slices.BinarySearch(p.names, idKey)
 	if !ok {
 		return fmt.Errorf("db: lists below rows of %s, whose ids are not read", p.table.from)
 	}
-	w.add("SELECT ")
+	w.add("SELECT " + besides)
 	w.total(p.Total)
-	w.add("q.*")
+	w.add(p.outer)
 	for i := range p.Below {
 		w.add(", b" + strconv.Itoa(i) + ".*")
 	}

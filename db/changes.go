@@ -61,8 +61,8 @@ var Changes = &Table[Change]{
 		"after":      {"c.after", func(r *Change) any { return &r.After }},
 	},
 	keys: map[string]key[Change]{
-		"TX":  {"c.tx", "text::xid8", "tx", func(b []byte, r *Change) []byte { return strconv.AppendUint(b, r.Tx, 10) }},
-		idKey: {"c.seq", "bigint", "seq", func(b []byte, r *Change) []byte { return strconv.AppendInt(b, r.Seq, 10) }},
+		"TX":  {"c.tx", "?::text::xid8", "tx", func(b []byte, r *Change) []byte { return strconv.AppendUint(b, r.Tx, 10) }},
+		idKey: {"c.seq", "?::bigint", "seq", func(b []byte, r *Change) []byte { return strconv.AppendInt(b, r.Seq, 10) }},
 	},
 }
 
@@ -112,23 +112,24 @@ func CursorBefore(tx uint64) []string { return []string{strconv.FormatUint(tx, 1
 // Record moves the counters of the groups that a write touched, makes each a new version, and writes the write's changes to the log:
 // one statement. If the changes' place and time are wanted, it fills them in.
 func (s *Store) Record(ctx context.Context, ts []Touched, cs []Change, placed bool) error {
-	w := writer{args: make([]any, 0, 13)}
-	switch {
-	case len(cs) == 0 && len(ts) == 0:
+	if len(cs) == 0 && len(ts) == 0 {
 		return nil
+	}
+	w := newWriter(13)
+	switch {
 	case len(cs) == 0:
 		w.add(touchGroups, touchArgs(ts)...)
-		return s.exec(ctx, number(w.b.String()), w.args...)
+		return s.exec(ctx, w.text(), w.args...)
 	case len(ts) > 0:
 		w.add("WITH touched AS ("+touchGroups+") ", touchArgs(ts)...)
 	}
 	w.changes(cs)
 	if !placed {
-		return s.exec(ctx, number(w.b.String()), w.args...)
+		return s.exec(ctx, w.text(), w.args...)
 	}
 	w.add(" RETURNING tx::text, seq, at")
 	i := 0
-	return s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
+	return s.each(ctx, w.text(), w.args, func(rows *sql.Rows) error {
 		err := rows.Scan(xid{&cs[i].Tx}, &cs[i].Seq, &cs[i].At)
 		i++
 		return err

@@ -135,40 +135,50 @@ func Not(c Cond) Cond {
 
 func combine(cs []Cond, op string) Cond {
 	var all Cond
-	n, args := 0, 0
+	n, args, others := 0, 0, false
 	for _, c := range cs {
 		if !c.IsZero() {
 			if n++; n == 1 {
 				all = c
 			}
 			args += len(c.args)
+			others = others || c.either != ""
 		}
 	}
 	if n < 2 {
 		return all
 	}
 	all = Cond{args: make([]any, 0, args)}
-	var texts, eithers strings.Builder
-	before := "("
 	for _, c := range cs {
-		if c.IsZero() {
-			continue
-		}
-		texts.WriteString(before)
-		texts.WriteString(c.text)
-		eithers.WriteString(before)
-		eithers.WriteString(c.alternative())
 		all.args = append(all.args, c.args...)
 		all.varies = all.varies || c.varies
-		before = op
 	}
-	texts.WriteByte(')')
-	eithers.WriteByte(')')
-	all.text, all.either = texts.String(), eithers.String()
-	if op == or {
-		all.text = all.either
+	switch {
+	case !others:
+		all.text = joined(cs, op, func(c Cond) string { return c.text })
+	case op == or:
+		all.text = joined(cs, op, Cond.alternative)
+	default:
+		all.text, all.either = joined(cs, op, func(c Cond) string { return c.text }), joined(cs, op, Cond.alternative)
 	}
 	return all
+}
+
+// joined is a text of each condition that asks something, with the operator between them.
+func joined(cs []Cond, op string, textOf func(Cond) string) string {
+	size := len("()")
+	for _, c := range cs {
+		size += len(textOf(c)) + len(op)
+	}
+	b := make([]byte, 0, size)
+	before := "("
+	for _, c := range cs {
+		if !c.IsZero() {
+			b = append(append(b, before...), textOf(c)...)
+			before = op
+		}
+	}
+	return string(append(b, ')'))
 }
 
 // The operators of combine.
@@ -293,30 +303,4 @@ func UUIDs(ids []uuid.UUID) any {
 		b = append(b, id.String()...)
 	}
 	return string(append(b, '}'))
-}
-
-// number puts $n for every ? of a finished statement, and ? for every ??. Statements are built from constants of this package: no ? of a
-// value can be among them, since values are arguments.
-func number(text string) string {
-	var b strings.Builder
-	b.Grow(len(text) + 16)
-	n := 0
-	for {
-		i := strings.IndexByte(text, '?')
-		if i < 0 {
-			break
-		}
-		b.WriteString(text[:i])
-		if strings.HasPrefix(text[i:], "??") {
-			b.WriteByte('?')
-			text = text[i+2:]
-			continue
-		}
-		n++
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(n))
-		text = text[i+1:]
-	}
-	b.WriteString(text)
-	return b.String()
 }

@@ -20,7 +20,6 @@ type Group struct {
 	Number            int
 	Handle            string
 	Name              string
-	NameKey           string
 	Description       string
 	Type              string
 	ExternalID        *string
@@ -52,7 +51,6 @@ var Groups = &Table[Group]{
 		"number":              {"g.number", func(r *Group) any { return &r.Number }},
 		"handle":              {"g.handle", func(r *Group) any { return &r.Handle }},
 		"name":                {"g.name", func(r *Group) any { return &r.Name }},
-		"name_key":            {"g.name_key", func(r *Group) any { return &r.NameKey }},
 		"description":         {"g.description", func(r *Group) any { return &r.Description }},
 		"type":                {"g.type", func(r *Group) any { return &r.Type }},
 		"external_id":         {"g.external_id", func(r *Group) any { return &r.ExternalID }},
@@ -74,11 +72,11 @@ var Groups = &Table[Group]{
 			func(r *Group) any { return &r.ViewerIsAdmin }},
 	},
 	keys: map[string]key[Group]{
-		idKey:          {"g.id", "uuid", "id", func(b []byte, r *Group) []byte { return appendUUID(b, r.ID) }},
-		"NAME":         {"g.name_key", "text", "name_key", func(b []byte, r *Group) []byte { return append(b, r.NameKey...) }},
-		"CREATED_AT":   {"g.created_at", "timestamptz", "created_at", func(b []byte, r *Group) []byte { return appendTime(b, r.CreatedAt) }},
-		"UPDATED_AT":   {"g.updated_at", "timestamptz", "updated_at", func(b []byte, r *Group) []byte { return appendTime(b, r.UpdatedAt) }},
-		"MEMBER_COUNT": {"g.member_count", "integer", "stored_member_count", func(b []byte, r *Group) []byte { return strconv.AppendInt(b, int64(r.StoredMemberCount), 10) }},
+		idKey:          {"g.id", "?::uuid", "id", func(b []byte, r *Group) []byte { return appendUUID(b, r.ID) }},
+		"NAME":         {"g.name_key", fold, "name", func(b []byte, r *Group) []byte { return append(b, r.Name...) }},
+		"CREATED_AT":   {"g.created_at", "?::timestamptz", "created_at", func(b []byte, r *Group) []byte { return appendTime(b, r.CreatedAt) }},
+		"UPDATED_AT":   {"g.updated_at", "?::timestamptz", "updated_at", func(b []byte, r *Group) []byte { return appendTime(b, r.UpdatedAt) }},
+		"MEMBER_COUNT": {"g.member_count", "?::integer", "stored_member_count", func(b []byte, r *Group) []byte { return strconv.AppendInt(b, int64(r.StoredMemberCount), 10) }},
 	},
 }
 
@@ -173,11 +171,12 @@ func (s *Store) TakeTurn(ctx context.Context, is Cond) (uuid.UUID, error) {
 // takeTurn takes the turn of the row of g that a text, a condition and another text are.
 func (s *Store) takeTurn(ctx context.Context, from string, is Cond, rest string) (uuid.UUID, error) {
 	where, id, ok := And(s.still(), is), uuid.Nil, false
-	err := s.rows(ctx, number("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+")::text FROM "+from+where.text+rest),
-		where.args, func(values []driver.Value) error {
-			ok = true
-			return assign(&id, values[0])
-		})
+	w := newWriter(len(where.args))
+	w.add("SELECT g.id, pg_advisory_xact_lock("+intKey(turnLock)+", "+turnOfGroup+")::text FROM "+from+where.text+rest, where.args...)
+	err := s.rows(ctx, w.text(), w.args, func(values []driver.Value) error {
+		ok = true
+		return assign(&id, values[0])
+	})
 	if err != nil || !ok {
 		return uuid.Nil, cmp.Or(err, s.Compare(ctx))
 	}
@@ -195,14 +194,14 @@ var writtenNames = []string{
 // under the lock. Their turns have to be taken before: what is read beside the row, of members and admins, is as it was when the
 // statement began, and under the turn nobody changes that. Sweeps take no turn, but what they take away is over for readers too.
 func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID, viewer uuid.UUID) ([]*Group, error) {
-	w := writer{args: make([]any, 0, 3)}
+	w := newWriter(3)
 	w.add("SELECT " + columnsOf(Groups, writtenNames))
-	for range strings.Count(w.b.String(), "?") {
+	for range w.n {
 		w.args = append(w.args, viewer.String())
 	}
 	w.add(" FROM groups g WHERE g.id = ANY (?::uuid[]) ORDER BY g.id FOR NO KEY UPDATE", UUIDs(ids))
 	var gs []*Group
-	err := s.each(ctx, number(w.b.String()), w.args, func(rows *sql.Rows) error {
+	err := s.each(ctx, w.text(), w.args, func(rows *sql.Rows) error {
 		g := &Group{}
 		gs = append(gs, g)
 		return rows.Scan(destsOf(Groups, writtenNames, g)...)

@@ -32,10 +32,11 @@ type column[T any] struct {
 	dest func(*T) any
 }
 
-// key is an ordering: its SQL, the type a cursor's text is cast to, the column that carries it, and what appends its value of a row.
+// key is an ordering: its SQL, what a cursor's text becomes to be compared with it (a ? stands for it), the column that cursors are made
+// of, and what appends its value of a row.
 type key[T any] struct {
-	sql, typ, column string
-	value            AppendKey[T]
+	sql, mark, column string
+	value             AppendKey[T]
 }
 
 // AppendKey appends the value of a key of a row, as text that Postgres reads.
@@ -245,7 +246,7 @@ func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, er
 	if s.primary != nil {
 		return countEitherWay(ctx, s, t, l)
 	}
-	w := writer{args: make([]any, 0, 4)}
+	w := newWriter(4)
 	l.Where = l.Where.planned()
 	rooted := l.Of.where == ""
 	if rooted {
@@ -263,7 +264,7 @@ func Count[T any](ctx context.Context, s *Store, t *Table[T], l List) ([]int, er
 	if err := s.Compare(ctx); err != nil {
 		return nil, err
 	}
-	err := s.rows(ctx, number(w.b.String()), w.args, func(values []driver.Value) error {
+	err := s.rows(ctx, w.text(), w.args, func(values []driver.Value) error {
 		ord, _ := values[0].(int64)
 		n, _ := values[1].(int64)
 		counts[ord-1] = int(n)

@@ -42,14 +42,14 @@ func TestListText(t *testing.T) {
 			`SELECT m.id FROM members m WHERE (m.username_key LIKE lower($1::text) COLLATE "C" AND ($2::boolean OR (SELECT count(*) FROM generate_series(1, 1000000000)) > 0)) ORDER BY m.id`,
 			[]any{"a%", true}},
 		{"Beginnings", List{Where: MemberName.StartsWith("a"), Order: []Order{name}, Limit: 2},
-			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key >= lower($1::text) COLLATE "C"` +
-				` ORDER BY m.username_key, m.id LIMIT 3) c WHERE c.c1 <= (SELECT (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C") ORDER BY c.c1, c.c0`, []any{"a", "a"}},
+			`SELECT q.c0, q.c1 FROM (SELECT m.username_key AS k0, m.id AS k1, m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key >= lower($1::text) COLLATE "C"` +
+				` ORDER BY m.username_key, m.id LIMIT 3) q WHERE q.k0 <= (SELECT (lower($2::text) || repeat(chr(1114111), 320)) COLLATE "C") ORDER BY q.k0, q.k1`, []any{"a", "a"}},
 		{"BeginningsBackwards", List{Where: MemberName.StartsWith("a"), Order: []Order{name}, Limit: 2, Backward: true, Before: []string{"ax", "1"}},
-			`SELECT c.* FROM (SELECT m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key <= (lower($1::text) || repeat(chr(1114111), 320)) COLLATE "C"` +
-				` AND (m.username_key, m.id) < ($2::text, $3::uuid) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) c WHERE c.c1 >= (SELECT lower($4::text) COLLATE "C") ORDER BY c.c1 DESC, c.c0 DESC`,
+			`SELECT q.c0, q.c1 FROM (SELECT m.username_key AS k0, m.id AS k1, m.id AS c0, m.username_key AS c1 FROM members m WHERE m.username_key <= (lower($1::text) || repeat(chr(1114111), 320)) COLLATE "C"` +
+				` AND (m.username_key, m.id) < ($2::text, $3::uuid) ORDER BY m.username_key DESC, m.id DESC LIMIT 3) q WHERE q.k0 >= (SELECT lower($4::text) COLLATE "C") ORDER BY q.k0 DESC, q.k1 DESC`,
 			[]any{"a", "ax", "1", "a"}},
 		{"MixedDirections", List{Order: []Order{downwards(added), name}, After: []string{"2026-01-01", "ann", "1"}},
-			"SELECT m.added_at, m.id, m.username_key FROM members m WHERE (m.added_at < $1::timestamptz OR (m.added_at = $2::timestamptz AND m.username_key > $3::text)" +
+			"SELECT timestamptz_send(m.added_at), m.id, m.username_key FROM members m WHERE (m.added_at < $1::timestamptz OR (m.added_at = $2::timestamptz AND m.username_key > $3::text)" +
 				" OR (m.added_at = $4::timestamptz AND m.username_key = $5::text AND m.id > $6::uuid)) ORDER BY m.added_at DESC, m.username_key, m.id",
 			[]any{"2026-01-01", "2026-01-01", "ann", "2026-01-01", "ann", "1"}},
 		{"Nested", List{Of: AdminsOfGroup, Parents: two, Order: []Order{downwards(name)}, Where: MemberName.Eq("Ann"), After: []string{"x", "1"}, Limit: 3},
@@ -193,9 +193,9 @@ func TestLike(t *testing.T) {
 		for want, conds := range cases {
 			for _, c := range conds {
 				var got bool
-				w := writer{}
+				w := newWriter(4)
 				w.add("SELECT coalesce((SELECT true FROM (SELECT ?::text v) x WHERE "+c.text+"), false)", append([]any{text}, c.args...)...)
-				if _, err := s.queryRow(t.Context(), number(w.b.String()), w.args, &got); err != nil || got != want {
+				if _, err := s.queryRow(t.Context(), w.text(), w.args, &got); err != nil || got != want {
 					t.Errorf("%s %v: %t, %v", c.text, c.args, got, err)
 				}
 			}

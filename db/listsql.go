@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 type statement[T any] struct {
@@ -16,46 +14,6 @@ type statement[T any] struct {
 	args    []any
 	columns []column[T]
 	key     int // which argument is the list's key, if it has one
-}
-
-// writer gathers a statement's text and its arguments in the order of their placeholders.
-type writer struct {
-	b    strings.Builder
-	args []any
-}
-
-func (w *writer) add(text string, args ...any) {
-	w.b.WriteString(text)
-	w.args = append(w.args, args...)
-}
-
-// parents is the table p of a list's parents. Of one alone Postgres knows which it is when it plans.
-func (w *writer) parents(ids []uuid.UUID) {
-	if len(ids) == 1 {
-		w.add("(SELECT ?::uuid AS id, 1 AS ord) p", ids[0].String())
-		return
-	}
-	w.add("unnest(?::uuid[]) WITH ORDINALITY p(id, ord)", UUIDs(ids))
-}
-
-// limit asks for one row more than a page has. The usual pages are written out: a number that is an argument makes Postgres plan
-// for a tenth of the table, which looks so dear that it would plan every page anew. Others are not, so that there are not as many
-// statements as numbers.
-func (w *writer) limit(page int) {
-	switch page {
-	case 0:
-	case 1, 2, 3, 5, 10, 20, 25, 50, 100, 200:
-		w.add(" LIMIT " + strconv.Itoa(page+1))
-	default:
-		w.add(" LIMIT ?", int64(page)+1)
-	}
-}
-
-// total adds a kept total as a column, if one is wanted.
-func (w *writer) total(t Total) {
-	if t != "" {
-		w.add("("+totalKept+"?), ", string(t))
-	}
 }
 
 // decisive cuts an order behind the key that leaves no ties.
@@ -66,21 +24,6 @@ func decisive[T any](t *Table[T], order []Order) []Order {
 		}
 	}
 	return order
-}
-
-func (w *writer) where(relation string, cs ...Cond) {
-	before := " WHERE "
-	if relation != "" {
-		w.add(before + relation)
-		before = and
-	}
-	for _, c := range cs {
-		if !c.IsZero() {
-			w.add(before)
-			w.add(c.text, c.args...)
-			before = and
-		}
-	}
 }
 
 // build writes the statement of a list:
@@ -95,31 +38,37 @@ func (w *writer) where(relation string, cs ...Cond) {
 //
 // Lists below each row are the same again, with the row for the parent (below.go):
 //
-//	SELECT q.*, b0.* FROM (SELECT columns … LIMIT n+1) q CROSS JOIN LATERAL (SELECT q.id) p
-//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) b0 ORDER BY q.keys
+//	SELECT columns, b0.* FROM (SELECT columns, keys … LIMIT n+1) q CROSS JOIN LATERAL (SELECT q.id) p
+//	CROSS JOIN LATERAL (SELECT array_agg(column::text), … FROM (SELECT columns … LIMIT n+1) c) b0 ORDER BY keys
 func build[T any](t *Table[T], l List) (statement[T], error) {
 	p, err := paged(t, l)
 	if err != nil {
 		return statement[T]{}, err
 	}
-	w := writer{args: make([]any, 0, 8)}
-	w.b.Grow(1024)
+	w := newWriter(8)
 	switch {
 	case l.Of.where != "":
 		w.add("SELECT p.ord, c.* FROM ")
 		w.parents(l.Parents)
 		w.add(" CROSS JOIN LATERAL (")
-		p.addArrays(&w)
+		p.addArrays(w)
 		w.add(") c")
 	case len(l.Below) > 0:
-		if err := p.addWithBelow(&w, func() { p.add(&w, true) }); err != nil {
+		if err := p.addWithBelow(w, "", func() { p.addSorted(w) }); err != nil {
 			return statement[T]{}, err
 		}
-		p.addKeys(&w, "q")
+		p.addEnd(w)
+	case p.begins != nil:
+		w.add("SELECT " + p.outer + " FROM (")
+		p.addSorted(w)
+		w.add(") q")
+		p.addEnd(w)
 	default:
-		p.add(&w, false)
+		w.add("SELECT ")
+		w.total(p.Total)
+		p.addPage(w, p.bare)
 	}
-	return statement[T]{number(w.b.String()), w.args, p.columns, p.viewers + len(l.still.args)}, nil
+	return statement[T]{w.text(), w.args, p.columns, p.viewers + len(l.still.args)}, nil
 }
 
 // page is a page of a list, ready to be written as SQL.
@@ -142,12 +91,12 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 		return p, fmt.Errorf("db: a key names one of %s, which has no pages", t.from)
 	}
 	p.begins = beginning(t, l, p.order)
-	read := p.order
+	columns := l.Columns
 	if len(l.Below) > 0 {
-		read = order // their parents are rows' ids
+		columns = append(slices.Clone(columns), idKey) // their parents are rows' ids
 	}
 	var err error
-	if p.projection, err = t.project(l.Columns, read, !l.NoKeys || p.begins != nil || len(l.Below) > 0); err != nil {
+	if p.projection, err = t.project(columns, p.order, !l.NoKeys); err != nil {
 		return p, err
 	}
 	p.alone = l.Where.alone
@@ -155,39 +104,78 @@ func paged[T any](t *Table[T], l List) (page[T], error) {
 	return p, nil
 }
 
-// add adds the page, its columns called c0, c1, … if they are to be named.
+// addSorted adds the page as the query q, with the keys of its order for who sorts again, called k0, k1, ….
+func (p page[T]) addSorted(w *writer) {
+	w.add("SELECT ")
+	for i, o := range p.order {
+		w.add(p.table.keys[o.Key].sql + " AS k" + strconv.Itoa(i) + ", ")
+	}
+	p.addPage(w, p.named)
+}
+
+// addEnd cuts the page q where it does not begin as it shall any more, and sorts it.
+func (p page[T]) addEnd(w *writer) {
+	if s := p.begins; s != nil {
+		far := s.toEnd
+		if p.falls(0) {
+			far = s.fromEnd
+		}
+		end := far("q.k0")
+		w.add(" WHERE "+end.text, end.args...)
+	}
+	w.add(" ORDER BY ")
+	for i := range p.order {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add("q.k" + strconv.Itoa(i) + direction(p.falls(i)))
+	}
+}
+
+// falls reports whether rows are read from the greatest of the order's nth key to the least.
+func (p page[T]) falls(n int) bool { return p.order[n].Desc != p.Backward }
+
+// addPage adds the page: the columns FROM … WHERE … ORDER BY … LIMIT ….
 //
 // What is looked for somewhere in the very text that the list is ordered by is found in the index of that text alone, and only then
 // are the rows fetched:
 //
-//	SELECT columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
-func (p page[T]) add(w *writer, named bool) {
-	if p.begins != nil {
-		w.add("SELECT c.* FROM (")
-	}
-	w.add("SELECT ")
-	if !named {
-		w.total(p.Total)
-	}
-	if named || p.begins != nil {
-		w.add(p.named)
-	} else {
-		w.add(p.bare)
-	}
+//	columns FROM (SELECT key FROM table WHERE … ORDER BY key LIMIT n+1) k JOIN table ON key = k.key ORDER BY k.key
+//
+// What begins somehow, in the order of that text, is read from one end of its part of the index on, and cut at the other only when it is
+// there (addEnd): of both ends at once Postgres thinks so well that it would plan anew for each beginning.
+func (p page[T]) addPage(w *writer, columns string) {
+	w.add(columns)
 	for range p.viewers {
 		w.args = append(w.args, p.Viewer.String())
 	}
 	joins := joinsFor(p.table, p.bare, p.Where.text)
-	switch {
-	case p.begins != nil:
-		p.addBeginning(w, joins)
+	switch s := p.begins; {
+	case s != nil && p.falls(0):
+		p.addFrom(w, And(p.still, s.to(s.column)), joins)
+	case s != nil:
+		p.addFrom(w, And(p.still, s.from(s.column)), joins)
 	case p.indexAlone():
 		w.add(" FROM (SELECT " + p.alone.column + " AS at")
-		addPage(w, p.table, p.List, p.order, "")
-		w.add(") k JOIN " + p.table.from + " ON " + p.alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(p.order[0].Desc != p.Backward))
+		p.addFrom(w, p.Where, "")
+		w.add(") k JOIN " + p.table.from + " ON " + p.alone.column + " = k.at" + joins + " ORDER BY k.at" + direction(p.falls(0)))
 	default:
-		addPage(w, p.table, p.List, p.order, joins)
+		p.addFrom(w, p.Where, joins)
 	}
+}
+
+// addFrom adds what follows the columns: FROM … WHERE … ORDER BY … LIMIT ….
+func (p page[T]) addFrom(w *writer, where Cond, joins string) {
+	w.add(" FROM " + p.table.from + p.Of.join + joins)
+	w.where(p.Of.where, where, beyond(p.table, p.order, p.After, false), beyond(p.table, p.order, p.Before, true))
+	w.add(" ORDER BY ")
+	for i, o := range p.order {
+		if i > 0 {
+			w.add(", ")
+		}
+		w.add(p.table.keys[o.Key].sql + direction(p.falls(i)))
+	}
+	w.limit(p.Limit)
 }
 
 // indexAlone reports whether an index of one text holds what is looked for and what it is ordered by.
@@ -199,21 +187,9 @@ func (p page[T]) indexAlone() bool {
 func (p page[T]) addArrays(w *writer) {
 	w.add("SELECT ")
 	w.add(p.arrays)
-	w.add(" FROM (")
-	p.add(w, true)
+	w.add(" FROM (SELECT ")
+	p.addPage(w, p.named)
 	w.add(") c")
-}
-
-// addKeys adds what the rows of the named page are ordered by.
-func (p page[T]) addKeys(w *writer, alias string) {
-	w.add(" ORDER BY ")
-	for i, o := range p.order {
-		if i > 0 {
-			w.add(", ")
-		}
-		at, _ := slices.BinarySearch(p.names, p.table.keys[o.Key].column)
-		w.add(alias + ".c" + strconv.Itoa(at) + direction(o.Desc != p.Backward))
-	}
 }
 
 // Varies reports whether the statement of a list is planned for its values, every time.
@@ -234,36 +210,6 @@ func beginning[T any](t *Table[T], l List, order []Order) *search {
 		return nil
 	}
 	return s
-}
-
-// addBeginning adds what follows the columns of a page of such a list. The page begins at one end of the part, and is cut at the other
-// only when it is there: of both ends at once Postgres thinks so well that it would plan anew for each beginning.
-func (p page[T]) addBeginning(w *writer, joins string) {
-	s, l := p.begins, p.List
-	at, _ := slices.BinarySearch(p.names, p.table.keys[p.order[0].Key].column)
-	key, near, far := "c.c"+strconv.Itoa(at), s.from, s.toEnd
-	if p.order[0].Desc != l.Backward {
-		near, far = s.to, s.fromEnd
-	}
-	l.Where = And(l.still, near(s.column))
-	addPage(w, p.table, l, p.order, joins)
-	end := far(key)
-	w.add(") c WHERE "+end.text, end.args...)
-	p.addKeys(w, "c")
-}
-
-// addPage adds what follows the columns of a page: FROM … WHERE … ORDER BY … LIMIT ….
-func addPage[T any](w *writer, t *Table[T], l List, order []Order, joins string) {
-	w.add(" FROM " + t.from + l.Of.join + joins)
-	w.where(l.Of.where, l.Where, beyond(t, order, l.After, false), beyond(t, order, l.Before, true))
-	w.add(" ORDER BY ")
-	for i, o := range order {
-		if i > 0 {
-			w.add(", ")
-		}
-		w.add(t.keys[o.Key].sql + direction(o.Desc != l.Backward))
-	}
-	w.limit(l.Limit)
 }
 
 // joinsFor gives the joins whose alias one of the texts mentions.
@@ -297,7 +243,7 @@ func beyond[T any](t *Table[T], order []Order, at []string, before bool) Cond {
 	for i, o := range order {
 		k := t.keys[o.Key]
 		columns = append(columns, k.sql)
-		marks = append(marks, "?::"+k.typ)
+		marks = append(marks, k.mark)
 		args = append(args, at[i])
 		mixed = mixed || o.Desc != order[0].Desc
 	}

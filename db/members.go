@@ -39,9 +39,9 @@ func memberTable(name, other string) *Table[Member] {
 		joins:   []join{{"u", "JOIN users u ON u.id = m.user_id"}},
 		columns: userColumns("u", "user.", func(m *Member) *User { return &m.User }),
 		keys: map[string]key[Member]{
-			idKey:      {"m.id", "uuid", "id", func(b []byte, r *Member) []byte { return appendUUID(b, r.ID) }},
-			"USERNAME": {"m.username_key", "text", "username_key", func(b []byte, r *Member) []byte { return append(b, r.UsernameKey...) }},
-			"ADDED_AT": {"m.added_at", "timestamptz", "added_at", func(b []byte, r *Member) []byte { return appendTime(b, r.AddedAt) }},
+			idKey:      {"m.id", "?::uuid", "id", func(b []byte, r *Member) []byte { return appendUUID(b, r.ID) }},
+			"USERNAME": {"m.username_key", "?::text", "username_key", func(b []byte, r *Member) []byte { return append(b, r.UsernameKey...) }},
+			"ADDED_AT": {"m.added_at", "?::timestamptz", "added_at", func(b []byte, r *Member) []byte { return appendTime(b, r.AddedAt) }},
 		},
 	}
 	for column, dest := range map[string]func(*Member) any{
@@ -308,7 +308,7 @@ func (s *Store) Check(ctx context.Context, groups []GroupRef, users []UserRef, v
 		return s.checkEitherWay(ctx, groups, users, visible)
 	}
 	args := append(allWays(waysToGroups(groups)), allWays(waysToUsers(users))...)
-	w := writer{}
+	w := newWriter(12)
 	w.add(`SELECT p.g, p.u,`+memberFacts+` FROM (
 		SELECT r.ord, g.id AS g, u.id AS u
 		FROM unnest(?::uuid[], ?::int[], ?::text[], ?::text[], ?::text[], ?::uuid[], ?::int[], ?::text[], ?::text[]) WITH ORDINALITY
@@ -330,7 +330,7 @@ func (s *Store) Check(ctx context.Context, groups []GroupRef, users []UserRef, v
 			UNION ALL SELECT id FROM users WHERE external_id = r.uexternal) u ON true) p`)
 	w.where("", s.still())
 	w.add(" ORDER BY p.ord")
-	facts, err := s.facts(ctx, number(w.b.String()), w.args...)
+	facts, err := s.facts(ctx, w.text(), w.args...)
 	if err == nil && len(facts) == 0 {
 		return nil, s.Compare(ctx)
 	}

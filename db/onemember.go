@@ -80,8 +80,7 @@ func (s *Store) oneMember(ctx context.Context, m OneMember, by int, done, write 
 func (s *Store) oneStatement(m OneMember, by int, done, write string, args []any) (text string, all []any, names []string) {
 	names = seenOf(m.Columns)
 	turn := "(" + intKey(turnLock) + ", " + turnOfGroup + ")"
-	w := writer{args: make([]any, 0, 20)}
-	w.b.Grow(2048)
+	w := newWriter(20)
 	w.add("WITH seen AS MATERIALIZED (SELECT " + columnsOf(Groups, names) + ", u.id AS user_id, u.number AS user_number, u.username, u.username_key, " +
 		done + " AS done, CASE WHEN " + done + " THEN false WHEN pg_try_advisory_xact_lock" + turn + " THEN true ELSE pg_advisory_xact_lock" + turn + `::text IS NULL END AS turn
 		FROM groups g CROSS JOIN users u LEFT JOIN members m ON m.group_id = g.id AND m.user_id = u.id
@@ -100,7 +99,7 @@ func (s *Store) oneStatement(m OneMember, by int, done, write string, args []any
 		RETURNING tx, seq, at
 	) SELECT s.*, l.tx::text, l.seq, l.at FROM seen s LEFT JOIN logged l ON true WHERE NOT s.turn OR l.seq IS NOT NULL`,
 		m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
-	return number(w.b.String()), w.args, names
+	return w.text(), w.args, names
 }
 
 // tell completes the group and the change by what the statement did to what it saw.

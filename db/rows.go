@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -229,11 +231,24 @@ func assignUUID(d *uuid.UUID, v driver.Value) error {
 	return err
 }
 
+// epochOfPostgres is what its times count from, in Unix's microseconds.
+const epochOfPostgres = 946_684_800_000_000
+
+// assignTime takes a time as pgdriver reads one, or as Postgres sends it in binary: microseconds in eight bytes.
 func assignTime(d *time.Time, v driver.Value) error {
-	t, ok := v.(time.Time)
-	if !ok {
-		return fmt.Errorf("db: a time is a %T", v)
+	switch v := v.(type) {
+	case time.Time:
+		*d = v
+		return nil
+	case []byte:
+		if len(v) == 8 {
+			micros := int64(binary.BigEndian.Uint64(v)) //nolint:gosec // that is how they are sent
+			if micros == math.MaxInt64 || micros == math.MinInt64 {
+				return errors.New("db: a time is infinite")
+			}
+			*d = time.UnixMicro(micros + epochOfPostgres).UTC()
+			return nil
+		}
 	}
-	*d = t
-	return nil
+	return fmt.Errorf("db: a time is a %T", v)
 }

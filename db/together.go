@@ -226,7 +226,7 @@ func buildTogether[T any](t *Table[T], l List, rs []*rowRead) (statement[T], err
 	if err != nil {
 		return statement[T]{}, err
 	}
-	w := writer{args: make([]any, 0, 8)}
+	w := newWriter(8)
 	rows := func(columns string) {
 		w.add("SELECT p.ord, " + columns)
 		for range p.viewers {
@@ -237,8 +237,8 @@ func buildTogether[T any](t *Table[T], l List, rs []*rowRead) (statement[T], err
 	}
 	if len(l.Below) == 0 {
 		rows(p.bare)
-	} else if err := p.addWithBelow(&w, func() { rows(p.named) }); err != nil {
+	} else if err := p.addWithBelow(w, "q.ord, ", func() { rows(p.named) }); err != nil {
 		return statement[T]{}, err
 	}
-	return statement[T]{text: number(w.b.String()), args: w.args, columns: p.columns}, nil
+	return statement[T]{text: w.text(), args: w.args, columns: p.columns}, nil
 }

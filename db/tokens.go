@@ -46,10 +46,10 @@ var Tokens = &Table[Token]{
 		"revoked_at":   {"t.revoked_at", func(r *Token) any { return &r.RevokedAt }},
 	},
 	keys: map[string]key[Token]{
-		idKey:          {"t.id", "uuid", "id", func(b []byte, r *Token) []byte { return appendUUID(b, r.ID) }},
-		"CREATED_AT":   {"t.created_at", "timestamptz", "created_at", func(b []byte, r *Token) []byte { return appendTime(b, r.CreatedAt) }},
-		"EXPIRES_AT":   {"coalesce(t.expires_at, 'infinity')", "timestamptz", "expires_at", func(b []byte, r *Token) []byte { return appendTimeOrNever(b, r.ExpiresAt) }},
-		"LAST_USED_AT": {"coalesce(t.last_used_at, 'infinity')", "timestamptz", "last_used_at", func(b []byte, r *Token) []byte { return appendTimeOrNever(b, r.LastUsedAt) }},
+		idKey:          {"t.id", "?::uuid", "id", func(b []byte, r *Token) []byte { return appendUUID(b, r.ID) }},
+		"CREATED_AT":   {"t.created_at", "?::timestamptz", "created_at", func(b []byte, r *Token) []byte { return appendTime(b, r.CreatedAt) }},
+		"EXPIRES_AT":   {"coalesce(t.expires_at, 'infinity')", "?::timestamptz", "expires_at", func(b []byte, r *Token) []byte { return appendTimeOrNever(b, r.ExpiresAt) }},
+		"LAST_USED_AT": {"coalesce(t.last_used_at, 'infinity')", "?::timestamptz", "last_used_at", func(b []byte, r *Token) []byte { return appendTimeOrNever(b, r.LastUsedAt) }},
 	},
 }
 

@@ -48,11 +48,11 @@ var Users = &Table[User]{
 	from: "users u", unique: "USERNAME",
 	columns: userColumns("u", "", func(u *User) *User { return u }),
 	keys: map[string]key[User]{
-		idKey:        {"u.id", "uuid", "id", func(b []byte, r *User) []byte { return appendUUID(b, r.ID) }},
-		"USERNAME":   {"u.username_key", "text", "username_key", func(b []byte, r *User) []byte { return append(b, r.UsernameKey...) }},
-		"CREATED_AT": {"u.created_at", "timestamptz", "created_at", func(b []byte, r *User) []byte { return appendTime(b, r.CreatedAt) }},
-		"FULL_NAME":  {"u.full_name_key", "text", "full_name_key", func(b []byte, r *User) []byte { return append(b, r.FullNameKey...) }},
-		"EMAIL":      {"u.email_key", "text", "email_key", func(b []byte, r *User) []byte { return append(b, r.EmailKey...) }},
+		idKey:        {"u.id", "?::uuid", "id", func(b []byte, r *User) []byte { return appendUUID(b, r.ID) }},
+		"USERNAME":   {"u.username_key", fold, "username", func(b []byte, r *User) []byte { return append(b, r.Username...) }},
+		"CREATED_AT": {"u.created_at", "?::timestamptz", "created_at", func(b []byte, r *User) []byte { return appendTime(b, r.CreatedAt) }},
+		"FULL_NAME":  {"u.full_name_key", "?::text", "full_name_key", func(b []byte, r *User) []byte { return append(b, r.FullNameKey...) }},
+		"EMAIL":      {"u.email_key", "?::text", "email_key", func(b []byte, r *User) []byte { return append(b, r.EmailKey...) }},
 	},
 }
 

@@ -48,8 +48,8 @@ var Deliveries = &Table[Delivery]{
 		"filter":      {"w.filter", func(r *Delivery) any { return &r.Filter }},
 	},
 	keys: map[string]key[Delivery]{
-		"NUMBER": {"d.number", "bigint", "number", func(b []byte, r *Delivery) []byte { return strconv.AppendInt(b, r.Number, 10) }},
-		idKey:    {"d.id", "uuid", "id", func(b []byte, r *Delivery) []byte { return appendUUID(b, r.ID) }},
+		"NUMBER": {"d.number", "?::bigint", "number", func(b []byte, r *Delivery) []byte { return strconv.AppendInt(b, r.Number, 10) }},
+		idKey:    {"d.id", "?::uuid", "id", func(b []byte, r *Delivery) []byte { return appendUUID(b, r.ID) }},
 	},
 	joins: []join{{"w", "JOIN webhooks w ON w.id = d.webhook_id"}},
 }
@@ -137,7 +137,7 @@ func (s *Store) HoldWebhook(ctx context.Context, h *HeldWebhook, hold time.Durat
 // to be tried. d, if there is one, is written down; with fresh as one more of its deliveries. False if the lease is another's by now, or
 // what it was taken for is void: then nothing is written. One statement.
 func (s *Store) MoveWebhook(ctx context.Context, h *HeldWebhook, d *Delivery, fresh bool, hold time.Duration) (ok bool, err error) {
-	w := writer{args: make([]any, 0, 24)}
+	w := newWriter(24)
 	w.add(`WITH moved AS (UPDATE webhooks SET epoch = ?, tx = ?::text::xid8, seq = ?, state = ?, reason = ?, failing_since = ?::timestamptz, attempts = ?,
 			next_at = ?::timestamptz, delivery_id = ?::uuid, enabled = ?, sent = sent + ?::int, lease_until = now() + make_interval(secs => ?::int)
 			WHERE id = ?::uuid AND lease = ? AND turn = ? AND enabled RETURNING id, sent, delivery_id)`,
@@ -147,7 +147,7 @@ func (s *Store) MoveWebhook(ctx context.Context, h *HeldWebhook, d *Delivery, fr
 		w.delivery(d)
 	}
 	w.add(" SELECT true FROM moved")
-	return s.queryRow(ctx, number(w.b.String()), w.args, &ok)
+	return s.queryRow(ctx, w.text(), w.args, &ok)
 }
 
 // delivery adds the writing of a delivery to a statement in which moved is its webhook, and the removal of one that is kept no longer.
@@ -171,11 +171,11 @@ func (w *writer) delivery(d *Delivery) {
 
 // RecordTest writes down what became of a test.
 func (s *Store) RecordTest(ctx context.Context, d *Delivery) (ok bool, err error) {
-	w := writer{args: make([]any, 0, 12)}
+	w := newWriter(12)
 	w.add("WITH moved AS (UPDATE webhooks SET sent = sent + 1 WHERE id = ?::uuid RETURNING id, sent, delivery_id)", d.WebhookID.String())
 	w.delivery(d)
 	w.add(" SELECT true FROM moved")
-	return s.queryRow(ctx, number(w.b.String()), w.args, &ok)
+	return s.queryRow(ctx, w.text(), w.args, &ok)
 }
 
 // ReleaseWebhook gives a lease back.

@@ -55,7 +55,7 @@ var Webhooks = &Table[Webhook]{
 		"updated_at":    {"w.updated_at", func(r *Webhook) any { return &r.UpdatedAt }},
 	},
 	keys: map[string]key[Webhook]{
-		idKey: {"w.id", "uuid", "id", func(b []byte, r *Webhook) []byte { return appendUUID(b, r.ID) }},
+		idKey: {"w.id", "?::uuid", "id", func(b []byte, r *Webhook) []byte { return appendUUID(b, r.ID) }},
 	},
 }
 
