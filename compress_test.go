@@ -21,7 +21,7 @@ func packing(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(auth.RequestIDs(s.logged(packed)))
+	srv := httptest.NewServer(auth.RequestIDs(s.logged(nil, packed)))
 	t.Cleanup(srv.Close)
 	return srv
 }

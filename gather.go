@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // This file has an answer leave in one packet, or as few as can be. net/http sends the header with as much of the body as its buffer of
@@ -27,7 +28,20 @@ func (l gathering) Accept() (net.Conn, error) {
 // that writes, as it is net/http's with plain HTTP/1. Over TLS it is not: who reads may have to answer, with an alert or a new key.
 type gatherer struct {
 	*net.TCPConn
-	kept *[]byte // nil: it does not gather
+	kept  *[]byte   // nil: it does not gather
+	until time.Time // the last bound of writing
+}
+
+// deadlineStep is by how much earlier than asked writing may be given up: the socket is not told of a limit that moves on with each answer.
+const deadlineStep = time.Second
+
+// bound has writing be given up at t, or a little earlier.
+func (c *gatherer) bound(t time.Time) error {
+	if early := t.Sub(c.until); early >= 0 && early < deadlineStep {
+		return nil
+	}
+	c.until = t
+	return c.SetWriteDeadline(t)
 }
 
 // keptRoom is for what net/http writes first: its buffer.

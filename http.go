@@ -24,14 +24,15 @@ const (
 )
 
 // logged stands around every route: it has the log, metrics and traces say what came of a request, never its query string or its
-// headers, and turns a panic into an answer.
-func (s *server) logged(next http.Handler) http.Handler {
+// headers, and turns a panic into an answer. It gives the request its id, and what wrong credentials are counted by.
+func (s *server) logged(guard *auth.Guard, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // the observer hands back the request's own context, with a span in it
-		ctx, seen := s.observer.Begin(w, r, auth.RequestIDOf(r.Context()))
+		ctx := guard.With(auth.WithRequestID(w, r), w, r)
+		ctx, seen := s.observer.Begin(ctx, w, r, auth.RequestIDOf(ctx))
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)}
 		begin := time.Now()
 		defer func() {
-			broken := s.recovered(a, r, seen, recover())
+			broken := s.recovered(ctx, a, seen, recover())
 			took := time.Since(begin)
 			s.observer.End(seen, a.status, took)
 			s.tell(ctx, r, seen, a.status, took)
@@ -68,7 +69,7 @@ func (s *server) tell(ctx context.Context, r *http.Request, seen *observe.Reques
 
 // recovered answers in the place of a handler that panicked. If the answer has begun, only breaking it off tells the
 // client that it is not whole.
-func (s *server) recovered(a *answer, r *http.Request, seen *observe.Request, v any) (broken bool) {
+func (s *server) recovered(ctx context.Context, a *answer, seen *observe.Request, v any) (broken bool) {
 	switch v {
 	case nil:
 		return false
@@ -76,11 +77,11 @@ func (s *server) recovered(a *answer, r *http.Request, seen *observe.Request, v 
 		return true
 	}
 	seen.Fail(directory.Internal, "")
-	s.log.Error("panic", "request_id", auth.RequestIDOf(r.Context()), "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.log.ErrorContext(ctx, "panic", "request_id", auth.RequestIDOf(ctx), "cause", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if a.status != 0 {
 		return true
 	}
-	refuse(a, r, http.StatusInternalServerError, directory.Internal, "Something went wrong on our side.")
+	refuse(ctx, a, http.StatusInternalServerError, directory.Internal, "Something went wrong on our side.")
 	return false
 }
 
@@ -126,8 +127,13 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	_ = a.control.SetWriteDeadline(time.Now().Add(writeTime)) // some writers, of tests, know no deadlines
-	if a.conn == nil || len(b) < gatheredFrom {
+	until := time.Now().Add(writeTime)
+	if a.conn == nil {
+		_ = a.control.SetWriteDeadline(until) // some writers, of tests, know no deadlines
+		return a.ResponseWriter.Write(b)
+	}
+	_ = a.conn.bound(until)
+	if len(b) < gatheredFrom {
 		return a.ResponseWriter.Write(b)
 	}
 	a.conn.gather()
@@ -153,15 +159,15 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // refuse answers a request that no door answers, in GraphQL's form, so that clients meet one form.
-func refuse(w http.ResponseWriter, r *http.Request, status int, code directory.Code, message string) {
+func refuse(ctx context.Context, w http.ResponseWriter, status int, code directory.Code, message string) {
 	write(w, status, map[string]any{"errors": []any{map[string]any{
 		"message":    message,
-		"extensions": map[string]any{"code": code, "requestId": auth.RequestIDOf(r.Context())},
+		"extensions": map[string]any{"code": code, "requestId": auth.RequestIDOf(ctx)},
 	}}})
 }
 
 func noRoute(w http.ResponseWriter, r *http.Request) {
-	refuse(w, r, http.StatusNotFound, directory.NotFound, "Nothing is here. The API is at /graphql.")
+	refuse(r.Context(), w, http.StatusNotFound, directory.NotFound, "Nothing is here. The API is at /graphql.")
 }
 
 func write(w http.ResponseWriter, status int, v any) {

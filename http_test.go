@@ -19,7 +19,7 @@ func around(t *testing.T, h http.HandlerFunc) (*httptest.Server, *output) {
 	t.Helper()
 	logs := &output{}
 	s := &server{log: slog.New(slog.NewTextHandler(logs, nil))}
-	srv := httptest.NewServer(auth.RequestIDs(s.logged(h)))
+	srv := httptest.NewServer(auth.RequestIDs(s.logged(nil, h)))
 	t.Cleanup(srv.Close)
 	return srv, logs
 }

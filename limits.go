@@ -77,12 +77,15 @@ func admission(slots *limit.Slots) func(directory.Caller) (func(), error) {
 func (s *server) budget() *limit.Budget { return limit.NewBudget(s.config.PointsPerMinute, time.Now) }
 
 // hardening is the same for every answer, and so are the values themselves: whoever wants others sets, and nobody appends.
-var hardening = http.Header{
-	"Cache-Control":           {"no-store"}, // credentials stand in headers that shared caches do not know; what may be kept says so itself
-	"X-Content-Type-Options":  {"nosniff"},
-	"X-Frame-Options":         {"DENY"},
-	"Referrer-Policy":         {"no-referrer"},
-	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+var hardening = []struct {
+	name  string
+	value []string
+}{
+	{"Cache-Control", []string{"no-store"}}, // credentials stand in headers that shared caches do not know; what may be kept says so itself
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
 
 // guard bounds what addresses may get wrong.
@@ -95,8 +98,8 @@ func (s *server) guard() *auth.Guard {
 func (s *server) hardened(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		for name, value := range hardening {
-			h[name] = value
+		for _, always := range hardening {
+			h[always.name] = always.value
 		}
 		if r.TLS != nil {
 			h.Set("Strict-Transport-Security", "max-age=31536000")

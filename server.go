@@ -61,7 +61,7 @@ func (s *server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.RequestIDs(auth.Consistent(s.dir, s.hardened(s.logged(s.guard().Handler(packed))))), nil
+	return auth.Consistent(s.dir, s.hardened(s.logged(s.guard(), packed))), nil
 }
 
 // commands is everything that the program does.

@@ -127,6 +127,9 @@ func envelopeOf(r *http.Request) (envelope, error) {
 
 // answerMedia is the media type that the client asked for.
 func answerMedia(r *http.Request) string {
+	if r.Header["Accept"] == nil {
+		return mediaJSON
+	}
 	for accept := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		media, _, err := mime.ParseMediaType(strings.TrimSpace(accept))
 		switch {

@@ -31,19 +31,23 @@ type Guard struct {
 
 // attempts is a request's part in it.
 type attempts struct {
-	guard  *Guard
-	client netip.Addr
-	header http.Header // of the answer
+	guard   *Guard
+	request *http.Request
+	header  http.Header // of the answer
 }
 
-// Handler gives every request what Identify counts by.
-func (g *Guard) Handler(next http.Handler) http.Handler {
-	if g.Failures == nil {
-		return next
+// With is ctx, that of a request, with what Attempt counts by. A nil Guard counts nothing.
+func (g *Guard) With(ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
+	if g == nil || g.Failures == nil {
+		return ctx
 	}
+	return context.WithValue(ctx, attemptsKey, &attempts{guard: g, request: r, header: w.Header()})
+}
+
+// Handler gives every request that, where nothing else is done for all of them.
+func (g *Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &attempts{guard: g, client: g.client(r), header: w.Header()} //nolint:contextcheck // the request carries it
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), attemptsKey, a)))
+		next.ServeHTTP(w, r.WithContext(g.With(r.Context(), w, r)))
 	})
 }
 
@@ -102,7 +106,8 @@ func Attempt[Out any](ctx context.Context, known func() bool, check func() (Out,
 		refused(ctx, err)
 		return out, err
 	}
-	if wait := a.guard.Failures.Wait(a.client); wait > 0 && !known() {
+	client := a.guard.client(a.request) //nolint:contextcheck // the request carries it
+	if wait := a.guard.Failures.Wait(client); wait > 0 && !known() {
 		a.header.Set("Retry-After", strconv.Itoa(limit.Seconds(wait)))
 		var none Out
 		observe.Of(ctx).Refused("failures")
@@ -112,7 +117,7 @@ func Attempt[Out any](ctx context.Context, known func() bool, check func() (Out,
 	out, err := check()
 	refused(ctx, err)
 	if err != nil && directory.CodeOf(err) == directory.Unauthenticated {
-		a.guard.Failures.Count(a.client)
+		a.guard.Failures.Count(client)
 	}
 	return out, err
 }

@@ -40,9 +40,8 @@ func New(m *Metrics, traces trace.TracerProvider) *Observer {
 const traceresponse = "Traceresponse"
 
 // Begin begins the request of that id. Its trace is the client's, if it says one (W3C Trace Context); baggage is not taken.
-func (o *Observer) Begin(w http.ResponseWriter, hr *http.Request, id string) (context.Context, *Request) {
+func (o *Observer) Begin(ctx context.Context, w http.ResponseWriter, hr *http.Request, id string) (context.Context, *Request) {
 	r := &Request{o: o, id: id, method: hr.Method}
-	ctx := hr.Context()
 	if o != nil && o.metrics != nil {
 		o.metrics.inFlight.Inc()
 	}

@@ -49,7 +49,7 @@ func all(t *testing.T) *observe.Metrics {
 func serve(t testing.TB, o *observe.Observer, fn func(ctx context.Context, r *observe.Request)) http.Header {
 	t.Helper()
 	w := httptest.NewRecorder()
-	ctx, r := o.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil), "id")
+	ctx, r := o.Begin(t.Context(), w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil), "id")
 	fn(ctx, r)
 	o.End(r, http.StatusOK, time.Millisecond)
 	return w.Header()
@@ -164,12 +164,12 @@ func TestNothingIsAllocated(t *testing.T) {
 	w, hr := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/graphql", nil)
 	allocations := func(o *observe.Observer) float64 {
 		return testing.AllocsPerRun(1_000, func() {
-			ctx, r := o.Begin(w, hr, "id")
+			ctx, r := o.Begin(hr.Context(), w, hr, "id")
 			observe.Of(ctx).Identified(by)
 			_ = observe.Of(ctx).Operates(ctx, "Groups", "query", false)
 			observe.Of(ctx).Operated()
 			o.End(r, http.StatusOK, time.Millisecond)
-			_, r = o.Begin(w, hr, "id")
+			_, r = o.Begin(hr.Context(), w, hr, "id")
 			r.Routed(route)
 			o.End(r, http.StatusOK, time.Millisecond)
 			if o != nil {
@@ -225,7 +225,7 @@ func TestTraceContext(t *testing.T) {
 		w, hr := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "BREW", "/", nil)
 		hr.Header.Set("Traceparent", header)
 		hr.Header.Set("Baggage", "secret=hush")
-		ctx, r := o.Begin(w, hr, "id")
+		ctx, r := o.Begin(hr.Context(), w, hr, "id")
 		out := http.Header{}
 		observe.Inject(ctx, out)
 		r.Fail(directory.Unavailable, "")

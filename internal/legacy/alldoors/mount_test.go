@@ -184,7 +184,7 @@ func TestObserved(t *testing.T) {
 		for _, method := range []string{"GET", "PATCH"} {
 			r := httptest.NewRequest(method, path, nil)
 			rec := httptest.NewRecorder()
-			ctx, seen := nobody.Begin(rec, r, "")
+			ctx, seen := nobody.Begin(r.Context(), rec, r, "")
 			h.ServeHTTP(rec, r.WithContext(ctx))
 			route, want, code := seen.Route(), "", string(directory.NotFound)
 			if method == "GET" {

@@ -157,7 +157,7 @@ type met struct {
 func (w *World) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var nobody *observe.Observer
-		ctx, seen := nobody.Begin(rw, r, "")
+		ctx, seen := nobody.Begin(r.Context(), rw, r, "")
 		a := &answer{ResponseWriter: rw}
 		defer func() {
 			if route := seen.Route(); route != nil {
