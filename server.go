@@ -141,8 +141,11 @@ func run(ctx context.Context, args []string, sys system) int {
 	if problems = append(problems, c.check(rest)...); len(problems) > 0 {
 		return misused(sys, problems)
 	}
-	p := &program{system: sys, config: cfg, args: rest, log: newLog(sys.stderr, cfg)}
+	log, flush := newLog(sys.stderr, cfg)
+	defer flush()
+	p := &program{system: sys, config: cfg, args: rest, log: log}
 	if err := c.do(ctx, p); err != nil {
+		flush()
 		fmt.Fprintf(sys.stderr, "roster %s: %v\n", name, err)
 		return 1
 	}
@@ -209,14 +212,6 @@ func misused(sys system, problems []string) int {
 	}
 	fmt.Fprintln(sys.stderr, "roster: -h shows the commands and the settings")
 	return 2
-}
-
-func newLog(w io.Writer, c config.Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // help shows what there is to know of one command, or of all.
