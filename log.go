@@ -82,7 +82,11 @@ func (u urgent) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs is for loggers with attributes of their own.
-func (u urgent) WithAttrs(as []slog.Attr) slog.Handler { return urgent{u.Handler.WithAttrs(as), u.lines} }
+func (u urgent) WithAttrs(as []slog.Attr) slog.Handler {
+	return urgent{u.Handler.WithAttrs(as), u.lines}
+}
 
 // WithGroup is for loggers with a group of their own.
-func (u urgent) WithGroup(name string) slog.Handler { return urgent{u.Handler.WithGroup(name), u.lines} }
+func (u urgent) WithGroup(name string) slog.Handler {
+	return urgent{u.Handler.WithGroup(name), u.lines}
+}

@@ -199,7 +199,13 @@ func (s *Store) LockGroups(ctx context.Context, ids []uuid.UUID, viewer uuid.UUI
 	for range w.n {
 		w.args = append(w.args, viewer.String())
 	}
-	w.add(" FROM groups g WHERE g.id = ANY (?::uuid[]) ORDER BY g.id FOR NO KEY UPDATE", UUIDs(ids))
+	is := cond("g.id = ANY (?::uuid[])", UUIDs(ids))
+	if len(ids) == 1 { // Postgres keeps a plan for one; for any number it would plan anew each time
+		is = cond("g.id = ?::uuid", ids[0].String())
+	}
+	w.add(" FROM groups g")
+	w.where("", is)
+	w.add(" ORDER BY g.id FOR NO KEY UPDATE")
 	var gs []*Group
 	err := s.each(ctx, w.text(), w.args, func(rows *sql.Rows) error {
 		g := &Group{}

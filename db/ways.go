@@ -1,7 +1,6 @@
 package db
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -45,25 +44,38 @@ func allWays(ws []way) []any {
 	return args
 }
 
-// findBy writes a statement that finds the rows which references name: the place of the reference, and the columns. It knows the ways
-// that are used and no other, since each costs a look for every reference. "" if the references name nothing.
+// findBy writes a statement that finds the rows which references name: the place of the reference, and the columns. "" if the references
+// name nothing.
 func findBy(ws []way, table, columns string) (string, []any) {
-	var lists, names, finds []string
-	var args []any
-	for _, w := range ws {
-		if w.values == nil {
-			continue
-		}
-		args = append(args, nullable(w.values))
-		lists = append(lists, "$"+strconv.Itoa(len(args))+"::"+w.typ+"[]")
-		names = append(names, w.name)
-		finds = append(finds, "(SELECT "+columns+" FROM "+table+" WHERE "+w.is+" OFFSET 0)")
-	}
-	if len(args) == 0 {
+	w := newWriter(len(ws))
+	w.add("SELECT r.ord, f.* FROM ")
+	if !w.found(ws, table, columns) {
 		return "", nil
 	}
-	return "SELECT r.ord, f.* FROM unnest(" + strings.Join(lists, ", ") + ") WITH ORDINALITY r(" + strings.Join(names, ", ") +
-		", ord) CROSS JOIN LATERAL (" + strings.Join(finds, " UNION ALL ") + ") f", args
+	return w.text(), w.args
+}
+
+// found adds the references r, each with its place ord, and the rows f that they name. It knows the ways that are used and no other, since
+// each costs a look for every reference; what names nothing is only carried along. false if the references name nothing.
+func (w *writer) found(ws []way, table, columns string) bool {
+	var lists, names, finds []string
+	var args []any
+	for _, way := range ws {
+		if way.values == nil {
+			continue
+		}
+		args = append(args, nullable(way.values))
+		lists, names = append(lists, "?::"+way.typ+"[]"), append(names, way.name)
+		if way.is != "" {
+			finds = append(finds, "(SELECT "+columns+" FROM "+table+" WHERE "+way.is+" OFFSET 0)")
+		}
+	}
+	if len(finds) == 0 {
+		return false
+	}
+	w.add("unnest("+strings.Join(lists, ", ")+") WITH ORDINALITY r("+strings.Join(names, ", ")+
+		", ord) CROSS JOIN LATERAL ("+strings.Join(finds, " UNION ALL ")+") f", args...)
+	return true
 }
 
 // uuidKey and numberKey spell a name that is absent if it is zero.

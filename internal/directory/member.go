@@ -33,6 +33,9 @@ func (in AddMembersInput) run(w *write) error {
 	if err != nil {
 		return err
 	}
+	if w.plainMany(in) {
+		return w.addMany(g, in)
+	}
 	ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
 	if err != nil {
 		return err
@@ -188,21 +191,22 @@ func (w *write) setExpiry(g *db.Group, ps people, added map[uuid.UUID]bool, at t
 
 // changeEach gathers a change for each of the users that is in the set, in the order given.
 func (w *write) changeEach(kind ChangeKind, g *db.Group, us []*db.User, in map[uuid.UUID]bool, before, after any) error {
-	b, err := image(before)
+	c, err := w.changeOf(kind, g, before, after)
 	if err != nil {
 		return err
 	}
-	a, err := image(after)
-	if err != nil {
-		return err
-	}
+	w.logEach(c, us, in)
+	return nil
+}
+
+// logEach gathers such a change.
+func (w *write) logEach(c db.Change, us []*db.User, in map[uuid.UUID]bool) {
 	w.out.changes = slices.Grow(w.out.changes, len(in))
 	for _, u := range us {
 		if in[u.ID] {
-			w.log(kind, g, u, b, a)
+			w.log(c, u)
 		}
 	}
-	return nil
 }
 
 func usersByID(us []*db.User) map[uuid.UUID]*db.User {
@@ -294,21 +298,21 @@ func atMost(limit *int, removed int) error {
 func (w *write) membersLeft(g *db.Group, us []*db.User, pairs []db.Pair) (map[uuid.UUID]bool, error) {
 	left := make(map[uuid.UUID]bool, len(pairs))
 	byID := usersByID(us)
-	forever, err := image(memberImage{})
+	usual, err := w.changeOf(ChangeKindMemberRemoved, g, memberImage{}, nil)
 	for _, p := range pairs {
-		kind, before := ChangeKindMemberRemoved, forever
+		c := usual
 		if p.ExpiresAt != nil {
-			before, err = image(memberImage{p.ExpiresAt})
+			c.Before, err = image(memberImage{p.ExpiresAt})
 		}
 		if err != nil {
 			return nil, err
 		}
 		if p.Expired {
-			kind = ChangeKindMemberExpired
+			c.Kind = string(ChangeKindMemberExpired)
 		} else {
 			left[p.UserID] = true
 		}
-		w.log(kind, g, byID[p.UserID], before, nil)
+		w.log(c, byID[p.UserID])
 	}
 	if len(pairs) > 0 {
 		w.touch(g.ID, -len(pairs), 0)
