@@ -40,6 +40,7 @@ func (s *Store) AddMembers(ctx context.Context, m ManyMembers) ([]NamedMember, e
 	if !w.found(ws, "users", "id AS user_id, username, username_key, age(xmin) < 0 AS later") {
 		return nil, nil
 	}
+	w.where("", forItsValues) // the usual plan would be for ten users, and compare each of thousands with each
 	w.add(`), fresh AS MATERIALIZED (SELECT DISTINCT ON (user_id) * FROM named ORDER BY user_id, ord
 		), added AS (
 			INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
