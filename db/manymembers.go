@@ -1,83 +1,149 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
+	"errors"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
 
-// ManyMembers are users to be made members of a group that is locked.
+// This file makes many users members of one group in one statement, as onemember.go does one.
+
+// ManyMembers are memberships to begin in the group for which Where holds. Where speaks of g; all that has to hold for the write to be
+// allowed is a part of it.
 type ManyMembers struct {
-	Group   uuid.UUID
+	Group   GroupRef
+	Where   Cond
+	Columns []string // what is wanted of the group beside its id and name, of what SeenOfGroup has
 	Users   []UserRef
+	Each    bool        // each of them has to be there
 	Members []uuid.UUID // the id of a new membership for each
-	Grant   Grant
-	Began   Change // of each new membership: all but its user
-	Expired Change // of each that had expired there and had not been swept, before that
+	Grant   Grant       // without an end
+	Log     Change      // of each new membership: all but group and user, which the statement knows
 }
 
-// NamedMember is the user that the reference at Index named, and what became of its membership.
-type NamedMember struct {
-	FoundUser
-	Added   bool // was no member before
-	Expired bool // had been one until its time was over
+// ManyWritten is what became of them.
+type ManyWritten struct {
+	Group Group // as it is now, as far as it was wanted
+	Users []NamedUser
+	Tx    uint64 // the changes' place
 }
 
-// What NamedMember says, as the statement tells it.
-const (
-	namedLater = 1 << iota
-	namedAdded
-	namedExpired
-)
+// NamedUser is a user that was found, with its id and name.
+type NamedUser struct {
+	Index int // of the reference that named it
+	User
+	Added bool // was no member before
+}
 
-// AddMembers finds users, makes members of those who are none, counts them and writes the changes: one statement. Who is named twice is in
-// the answer twice; what is not found is not in it.
-func (s *Store) AddMembers(ctx context.Context, m ManyMembers) ([]NamedMember, error) {
-	ws := append([]way{{name: "member", typ: "uuid", values: spelled(m.Members)}}, waysToUsers(m.Users)...)
-	w := newWriter(20)
-	w.add("WITH named AS MATERIALIZED (SELECT r.ord, r.member, f.* FROM ")
-	if !w.found(ws, "users", "id AS user_id, username, username_key, age(xmin) < 0 AS later") {
-		return nil, nil
+// AddManyMembers makes users members. false if that is not the plain case, and then nothing was written. It is plain if the condition holds,
+// somebody is to be added, nobody else wrote to the group meanwhile, and of nobody who is named the time as a member is over.
+func (s *Store) AddManyMembers(ctx context.Context, m ManyMembers) (ManyWritten, bool, error) {
+	leave, err := s.queues.enter(ctx, m.Group, queueTime)
+	if leave == nil {
+		return ManyWritten{}, false, err
 	}
-	w.where("", forItsValues) // the usual plan would be for ten users, and compare each of thousands with each
-	w.add(`), fresh AS MATERIALIZED (SELECT DISTINCT ON (user_id) * FROM named ORDER BY user_id, ord
-		), added AS (
-			INSERT INTO members AS m (id, group_id, user_id, username_key, added_by, via, expires_at)
-			SELECT member, ?::uuid, user_id, username_key, ?::uuid, ?::text, ?::timestamptz FROM fresh ORDER BY user_id
-			`+unlessMembers+` RETURNING m.user_id, m.xmax <> 0 AS expired
-		), touched AS (
-			UPDATE groups g SET member_count = g.member_count + (SELECT count(*) FROM added WHERE NOT expired)::int, version = g.version + 1, updated_at = now()
-			WHERE g.id = ?::uuid AND EXISTS (SELECT FROM added)
-		), logged AS (
-			INSERT INTO changes (actor, via, request_id, kind, group_id, group_name, user_id, username, before, after)
-			SELECT ?::text, ?::text, ?::text, c.kind, ?::uuid, ?::text, c.user_id, n.username, c.before, c.after
-			FROM (SELECT 1 AS place, user_id, ?::text AS kind, ?::jsonb AS before, ?::jsonb AS after FROM added WHERE expired
-				UNION ALL SELECT 2, user_id, ?::text, ?::jsonb, ?::jsonb FROM added) c JOIN fresh n ON n.user_id = c.user_id
-			ORDER BY c.place, c.user_id
-		) SELECT n.ord, n.user_id, n.username, CASE WHEN n.later THEN `+intKey(namedLater)+` ELSE 0 END + CASE WHEN a.expired THEN `+
-		intKey(namedAdded|namedExpired)+` WHEN a.user_id IS NULL THEN 0 ELSE `+intKey(namedAdded)+` END
-		FROM named n LEFT JOIN added a ON a.user_id = n.user_id`,
-		m.Group.String(), uuidArg(m.Grant.By), m.Grant.Via, timeArg(m.Grant.ExpiresAt), m.Group.String(),
-		m.Began.Actor, m.Began.Via, m.Began.RequestID, m.Group.String(), named(m.Began.GroupName),
-		m.Expired.Kind, imageArg(m.Expired.Before), imageArg(m.Expired.After), m.Began.Kind, imageArg(m.Began.Before), imageArg(m.Began.After))
-	all := make([]NamedMember, 0, len(m.Users))
-	err := s.compared(ctx, w.text(), w.args, func(values []driver.Value) error {
-		all = append(all, NamedMember{})
-		n, is := &all[len(all)-1], 0
-		err := assignAll([]any{&n.Index, &n.ID, &n.Username, &is}, values)
-		n.Index--
-		n.Later, n.Added, n.Expired = is&namedLater != 0, is&namedAdded != 0, is&namedExpired != 0
-		return err
+	defer leave()
+	order := inOrderOfIDs(m.Users)
+	text, args, names := s.manyStatement(m, order)
+	for n := 0; text != "" && n < turnsTried; n++ {
+		many, ok, waited, err := s.manyWritten(ctx, text, args, names, order)
+		if ok || err != nil || !waited {
+			return many, ok, err
+		}
+	}
+	return ManyWritten{}, false, nil
+}
+
+// inOrderOfIDs has Postgres go through its index of users, and not about in it.
+func inOrderOfIDs(users []UserRef) []int {
+	order := make([]int, len(users))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(users[i].ID[:], users[j].ID[:]) })
+	return order
+}
+
+// manyStatement is what oneStatement is, with the same reasons, for users whom references name. It has a row for the group, and then one for
+// each user. "" if nobody is named.
+//
+// How many users there are is for Postgres to know when it plans: the plan for any number would be for ten, and compare each of thousands
+// with each.
+func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []any, names []string) {
+	names = seenOf(m.Columns)
+	users, ids := make([]UserRef, len(order)), make([]string, len(order))
+	for n, i := range order {
+		users[n], ids[n] = m.Users[i], m.Members[n].String()
+	}
+	least := 0
+	if m.Each {
+		least = len(users)
+	}
+	turn := "(" + intKey(turnLock) + ", " + turnOfGroup + ")"
+	where := And(s.still(), GroupIs(m.Group), m.Where)
+	w := newWriter(24)
+	w.add("WITH seen AS MATERIALIZED (SELECT "+columnsOf(Groups, names)+", CASE WHEN pg_try_advisory_xact_lock"+turn+
+		" THEN true ELSE pg_advisory_xact_lock"+turn+"::text IS NULL END AS turn FROM groups g WHERE "+where.text, where.args...)
+	w.add(`), named AS MATERIALIZED (
+		SELECT r.ord, r.member, f.*, m.user_id IS NOT NULL AS already, coalesce(m.expires_at <= now(), false) AS over FROM `)
+	if !w.found(append([]way{{name: "member", typ: "uuid", values: ids}}, waysToUsers(users)...), "users",
+		"id AS user_id, username, username_key, age(xmin) < 0 AS later") {
+		return "", nil, nil
+	}
+	w.add(" LEFT JOIN members m ON m.group_id = (SELECT id FROM seen) AND m.user_id = f.user_id")
+	w.where("", forItsValues)
+	w.add(`), fresh AS MATERIALIZED (SELECT DISTINCT ON (user_id) * FROM named WHERE NOT already ORDER BY user_id, ord
+	), touched AS (
+		UPDATE groups g SET member_count = g.member_count + (SELECT count(*) FROM fresh)::int, version = g.version + 1, updated_at = now()
+		FROM seen s WHERE g.id = s.id AND g.version = s.version AND s.turn AND EXISTS (SELECT FROM fresh)
+			AND (SELECT count(*) FROM named) >= ?::int AND NOT EXISTS (SELECT FROM named WHERE later OR over)
+		RETURNING g.id, g.name
+	), written AS (
+		INSERT INTO members (id, group_id, user_id, username_key, added_by, via)
+		SELECT n.member, t.id, n.user_id, n.username_key, ?::uuid, ?::text FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
+	), logged AS (
+		INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
+		SELECT ?::text, ?::text, ?::text, ?::text, t.id, t.name, n.user_id, n.username, ?::jsonb, ?::jsonb
+		FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
+	) SELECT 0::bigint AS ord, (SELECT count(*)::int FROM fresh), pg_current_xact_id_if_assigned()::text, now(), s.* FROM seen s
+		WHERE NOT s.turn OR EXISTS (SELECT FROM touched)
+	UNION ALL SELECT n.ord, CASE WHEN n.already THEN 0 ELSE 1 END, n.username, NULL, n.user_id`+strings.Repeat(", NULL", len(names))+`
+		FROM named n WHERE EXISTS (SELECT FROM touched)`,
+		least, uuidArg(m.Grant.By), m.Grant.Via, m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
+	return w.text(), w.args, names
+}
+
+// manyWritten runs the statement and reads its rows. waited: it did nothing but that.
+func (s *Store) manyWritten(ctx context.Context, text string, args []any, names []string, order []int) (many ManyWritten, ok, waited bool, err error) {
+	var ord, added int
+	var turn bool
+	var at time.Time
+	head := append([]any{&ord, &added, xid{&many.Tx}, &at}, append(destsOf(Groups, names, &many.Group), &turn)...)
+	many.Users = make([]NamedUser, 0, len(order))
+	err = s.rows(ctx, text, args, func(values []driver.Value) error {
+		if n, _ := values[0].(int64); n > 0 {
+			many.Users = append(many.Users, NamedUser{Index: order[n-1]})
+			u, is := &many.Users[len(many.Users)-1], 0
+			err := assignAll([]any{&is, &u.Username}, values[1:3])
+			u.Added = is == 1
+			return errors.Join(err, assignUUID(&u.ID, values[4]))
+		}
+		ok = true
+		return assignAll(head, values)
 	})
-	return all, lookAgain(err)
-}
-
-// spelled are ids as text.
-func spelled(ids []uuid.UUID) []string {
-	all := make([]string, len(ids))
-	for i, id := range ids {
-		all[i] = id.String()
+	switch {
+	case err != nil || !ok:
+		return many, false, false, err
+	case !turn:
+		return ManyWritten{}, false, true, nil
 	}
-	return all
+	s.found()
+	many.Group.counted(added, at)
+	return many, true, false, nil
 }

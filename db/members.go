@@ -160,9 +160,7 @@ const (
 		SELECT n.id, n.group_id, n.user_id, u.username_key, $1::uuid, $2, $3::timestamptz `
 	insertUsers = ` JOIN users u ON u.id = n.user_id
 		ORDER BY n.group_id, n.user_id
-		` + unlessMembers
-	// unlessMembers leaves those as they are who are members already.
-	unlessMembers = `ON CONFLICT (group_id, user_id) DO UPDATE SET id = EXCLUDED.id, added_at = now(), added_by = EXCLUDED.added_by,
+		ON CONFLICT (group_id, user_id) DO UPDATE SET id = EXCLUDED.id, added_at = now(), added_by = EXCLUDED.added_by,
 			via = EXCLUDED.via, expires_at = EXCLUDED.expires_at WHERE m.expires_at <= now()`
 )
 

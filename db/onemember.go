@@ -108,8 +108,13 @@ func (o *OneWritten) tell(c Change, by int) {
 	c.Tx, c.Seq, c.At = o.Log.Tx, o.Log.Seq, o.Log.At
 	c.GroupID, c.GroupName, c.UserID, c.Username = &g.ID, &g.Name, &u.ID, &u.Username
 	o.Log = c
+	g.counted(by, c.At)
+}
+
+// counted is the group, as it was seen, after so many members more.
+func (g *Group) counted(by int, at time.Time) {
 	g.MemberCount, g.StoredMemberCount = g.MemberCount+by, g.StoredMemberCount+by
-	g.Version, g.UpdatedAt = g.Version+1, c.At
+	g.Version, g.UpdatedAt = g.Version+1, at
 }
 
 // imageArg is a nullable jsonb argument.

@@ -22,15 +22,16 @@ func randomManyStep(r *rand.Rand) manyStep {
 	if s.selection > 1 { // those ask for changes, or for what only the ordinary way has
 		s.selection -= 2
 	}
-	if r.IntN(3) == 0 {
-		s.expiry = 2
-	}
 	most := 8
 	if r.IntN(4) == 0 { // u8 is nobody
 		most = 9
 	}
 	for range 2 + r.IntN(4) {
-		s.users = append(s.users, [2]int{r.IntN(most), max(r.IntN(6), 1+r.IntN(2))})
+		by := 2 + r.IntN(3)
+		if r.IntN(12) == 0 {
+			by = r.IntN(2)
+		}
+		s.users = append(s.users, [2]int{r.IntN(most), by})
 	}
 	return s
 }
@@ -71,7 +72,7 @@ func TestManyMembersEitherWay(t *testing.T) {
 	t.Parallel()
 	r := randomly(t)
 	short, long := newTwin(t, true), newTwin(t, false)
-	shorter, expired := 0, 0
+	shortly := 0
 	for n := range 300 {
 		s := randomManyStep(r)
 		got := short.doMany(t, s)
@@ -79,12 +80,10 @@ func TestManyMembersEitherWay(t *testing.T) {
 		if got != want {
 			t.Fatalf("step %d, %+v\nthe short way: %s\nthe ordinary way: %s", n, s, got, want)
 		}
-		if short.statements.Load() < long.statements.Load() {
-			if shorter++; s.expiry == 2 {
-				expired++
-			}
+		if short.statements.Load() == 1 && got[0] != '{' { // it is no error
+			shortly++
 		}
-		if n%3 == 0 { // somebody leaves, so that there is something to add
+		if n%2 == 0 { // somebody leaves, so that there is something to add
 			for _, w := range []*twin{short, long} {
 				for _, name := range []string{"u0", "u1", "u4", "u5", "u6"} { // one by one: those who leave together are told of in any order
 					in := directory.RemoveMembersInput{Group: directory.GroupByName(string(rune('a' + s.group))), Users: named(name), MembersOnly: true}
@@ -100,7 +99,7 @@ func TestManyMembersEitherWay(t *testing.T) {
 	}
 	short.checkCounters()
 	short.checkReplay()
-	if t.Logf("%d shorter, %d of them with some whose time was over", shorter, expired); shorter < 20 || expired == 0 {
-		t.Error("too few went the short way")
+	if t.Logf("%d went the short way", shortly); shortly < 20 {
+		t.Error("these are too few")
 	}
 }

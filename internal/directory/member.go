@@ -16,6 +16,9 @@ func (s *Service) AddMembers(ctx context.Context, by Caller, in AddMembersInput,
 	if p, ok, err := s.addOne(ctx, by, in, sel); ok || err != nil {
 		return p, err
 	}
+	if p, ok, err := s.addMany(ctx, by, in, sel); ok || err != nil {
+		return p, err
+	}
 	return s.addMembers(ctx, by, in, sel)
 }
 
@@ -32,9 +35,6 @@ func (in AddMembersInput) run(w *write) error {
 	g, err := w.lockGroup(in.Group, OperationMembersEdit, in.ExpectedVersion)
 	if err != nil {
 		return err
-	}
-	if w.plainMany(in) {
-		return w.addMany(g, in)
 	}
 	ps, err := w.people("input.users", in.Users, in.OnUnknownUser)
 	if err != nil {
@@ -191,22 +191,21 @@ func (w *write) setExpiry(g *db.Group, ps people, added map[uuid.UUID]bool, at t
 
 // changeEach gathers a change for each of the users that is in the set, in the order given.
 func (w *write) changeEach(kind ChangeKind, g *db.Group, us []*db.User, in map[uuid.UUID]bool, before, after any) error {
-	c, err := w.changeOf(kind, g, before, after)
+	b, err := image(before)
 	if err != nil {
 		return err
 	}
-	w.logEach(c, us, in)
-	return nil
-}
-
-// logEach gathers such a change.
-func (w *write) logEach(c db.Change, us []*db.User, in map[uuid.UUID]bool) {
+	a, err := image(after)
+	if err != nil {
+		return err
+	}
 	w.out.changes = slices.Grow(w.out.changes, len(in))
 	for _, u := range us {
 		if in[u.ID] {
-			w.log(c, u)
+			w.log(kind, g, u, b, a)
 		}
 	}
+	return nil
 }
 
 func usersByID(us []*db.User) map[uuid.UUID]*db.User {
@@ -298,21 +297,21 @@ func atMost(limit *int, removed int) error {
 func (w *write) membersLeft(g *db.Group, us []*db.User, pairs []db.Pair) (map[uuid.UUID]bool, error) {
 	left := make(map[uuid.UUID]bool, len(pairs))
 	byID := usersByID(us)
-	usual, err := w.changeOf(ChangeKindMemberRemoved, g, memberImage{}, nil)
+	forever, err := image(memberImage{})
 	for _, p := range pairs {
-		c := usual
+		kind, before := ChangeKindMemberRemoved, forever
 		if p.ExpiresAt != nil {
-			c.Before, err = image(memberImage{p.ExpiresAt})
+			before, err = image(memberImage{p.ExpiresAt})
 		}
 		if err != nil {
 			return nil, err
 		}
 		if p.Expired {
-			c.Kind = string(ChangeKindMemberExpired)
+			kind = ChangeKindMemberExpired
 		} else {
 			left[p.UserID] = true
 		}
-		w.log(c, byID[p.UserID])
+		w.log(kind, g, byID[p.UserID], before, nil)
 	}
 	if len(pairs) > 0 {
 		w.touch(g.ID, -len(pairs), 0)

@@ -45,11 +45,6 @@ func (w *write) people(field string, refs []*UserRef, unknown OnUnknownUser) (pe
 			return nil, err
 		}
 	}
-	return w.peopleFound(field, given, found, unknown)
-}
-
-// peopleFound are those that references named.
-func (w *write) peopleFound(field string, given []UserRef, found []*db.User, unknown OnUnknownUser) (people, error) {
 	ps := make(people, len(given))
 	for i, ref := range given {
 		if found[i] == nil && unknown == OnUnknownUserCreate && ref.ExternalID != nil {

@@ -69,8 +69,6 @@ type write struct {
 	touched map[uuid.UUID]*db.Touched
 	turns   map[uuid.UUID]bool // of many writes in one, what they took turns for; nil: of one
 	missed  *[]uuid.UUID       // what they had to have taken turns for
-	told    bool               // the changes' place and time are wanted
-	logged  int                // how many of the changes are in the log already
 }
 
 // write runs fn in one transaction, appends what it changed to the log, and reads the selection of its answer, all before the
@@ -99,11 +97,10 @@ func (s *Service) attempt(ctx context.Context, by Caller, dryRun bool, sel Selec
 	var out *Payload
 	err := s.store.InTx(ctx, !dryRun, func(tx *db.Store) error {
 		w := &write{reader: s.newReader(tx, by), ctx: ctx, s: s, out: &Payload{DryRun: dryRun}, touched: map[uuid.UUID]*db.Touched{}}
-		w.told = s.standbys != nil || slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" || l.Field == "results" })
 		if err := fn(w); err != nil {
 			return err
 		}
-		if err := w.flush(); err != nil {
+		if err := w.flush(sel); err != nil {
 			return err
 		}
 		out = w.out
@@ -125,13 +122,14 @@ func (s *Service) attempt(ctx context.Context, by Caller, dryRun bool, sel Selec
 }
 
 // flush writes what was gathered: counters and versions of the groups touched, and the change rows.
-func (w *write) flush() error {
+func (w *write) flush(sel Selection) error {
 	ts := make([]db.Touched, 0, len(w.touched))
 	for _, t := range w.touched {
 		ts = append(ts, *t)
 	}
 	slices.SortFunc(ts, func(a, b db.Touched) int { return slices.Compare(a.Group[:], b.Group[:]) })
-	return w.store.Record(w.ctx, ts, w.out.changes[w.logged:], w.told)
+	told := w.s.standbys != nil || slices.ContainsFunc(sel.Links, func(l Link) bool { return l.Field == "changes" || l.Field == "results" })
+	return w.store.Record(w.ctx, ts, w.out.changes, told)
 }
 
 // touch counts members and admins in or out of a group; any touch makes a new version of it.
@@ -147,29 +145,23 @@ func (w *write) touch(group uuid.UUID, members, admins int) {
 
 // change gathers a row of the change log. group and user say what it is about; either may be nil.
 func (w *write) change(kind ChangeKind, group *db.Group, user *db.User, before, after any) error {
-	c, err := w.changeOf(kind, group, before, after)
+	b, err := image(before)
 	if err != nil {
 		return err
 	}
-	w.log(c, user)
+	a, err := image(after)
+	if err != nil {
+		return err
+	}
+	w.log(kind, group, user, b, a)
 	return nil
 }
 
-// changeOf is a change, of no user yet.
-func (w *write) changeOf(kind ChangeKind, group *db.Group, before, after any) (c db.Change, err error) {
-	c = db.Change{Kind: string(kind), Actor: w.by.actor(), Via: string(w.by.Via), RequestID: w.by.RequestID}
+func (w *write) log(kind ChangeKind, group *db.Group, user *db.User, before, after []byte) {
+	c := db.Change{Kind: string(kind), Actor: w.by.actor(), Via: string(w.by.Via), RequestID: w.by.RequestID, Before: before, After: after}
 	if group != nil {
 		c.GroupID, c.GroupName = &group.ID, &group.Name
 	}
-	if c.Before, err = image(before); err != nil {
-		return c, err
-	}
-	c.After, err = image(after)
-	return c, err
-}
-
-// log gathers a change of a user, or of none.
-func (w *write) log(c db.Change, user *db.User) {
 	if user != nil {
 		c.UserID, c.Username = &user.ID, &user.Username
 	}
