@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -21,10 +23,10 @@ type ManyMembers struct {
 	Where   Cond
 	Columns []string // what is wanted of the group beside its id and name, of what SeenOfGroup has
 	Users   []UserRef
-	Each    bool        // each of them has to be there
-	Members []uuid.UUID // the id of a new membership for each
-	Grant   Grant       // without an end
-	Log     Change      // of each new membership: all but group and user, which the statement knows
+	Each    bool      // each of them has to be there
+	Member  uuid.UUID // the ids of new memberships count on from here, in its last four bytes (RFC 9562, 6.2: a counter in random bits)
+	Grant   Grant     // without an end
+	Log     Change    // of each new membership: all but group and user, which the statement knows
 }
 
 // ManyWritten is what became of them.
@@ -77,9 +79,9 @@ func inOrderOfIDs(users []UserRef) []int {
 // with each.
 func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []any, names []string) {
 	names = seenOf(m.Columns)
-	users, ids := make([]UserRef, len(order)), make([]string, len(order))
+	users := make([]UserRef, len(order))
 	for n, i := range order {
-		users[n], ids[n] = m.Users[i], m.Members[n].String()
+		users[n] = m.Users[i]
 	}
 	least := 0
 	if m.Each {
@@ -91,9 +93,8 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 	w.add("WITH seen AS MATERIALIZED (SELECT "+columnsOf(Groups, names)+", CASE WHEN pg_try_advisory_xact_lock"+turn+
 		" THEN true ELSE pg_advisory_xact_lock"+turn+"::text IS NULL END AS turn FROM groups g WHERE "+where.text, where.args...)
 	w.add(`), named AS MATERIALIZED (
-		SELECT r.ord, r.member, f.*, m.user_id IS NOT NULL AS already, coalesce(m.expires_at <= now(), false) AS over FROM `)
-	if !w.found(append([]way{{name: "member", typ: "uuid", values: ids}}, waysToUsers(users)...), "users",
-		"id AS user_id, username, username_key, age(xmin) < 0 AS later") {
+		SELECT r.ord, f.*, m.user_id IS NOT NULL AS already, coalesce(m.expires_at <= now(), false) AS over FROM `)
+	if !w.found(waysToUsers(users), "users", "id AS user_id, username, username_key, age(xmin) < 0 AS later") {
 		return "", nil, nil
 	}
 	w.add(" LEFT JOIN members m ON m.group_id = (SELECT id FROM seen) AND m.user_id = f.user_id")
@@ -106,7 +107,8 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 		RETURNING g.id, g.name
 	), written AS (
 		INSERT INTO members (id, group_id, user_id, username_key, added_by, via)
-		SELECT n.member, t.id, n.user_id, n.username_key, ?::uuid, ?::text FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
+		SELECT (?::text || lpad(to_hex(?::bigint + n.ord & 4294967295), 8, '0'))::uuid, t.id, n.user_id, n.username_key, ?::uuid, ?::text
+		FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
 	), logged AS (
 		INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
 		SELECT ?::text, ?::text, ?::text, ?::text, t.id, t.name, n.user_id, n.username, ?::jsonb, ?::jsonb
@@ -115,7 +117,7 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 		WHERE NOT s.turn OR EXISTS (SELECT FROM touched)
 	UNION ALL SELECT n.ord, CASE WHEN n.already THEN 0 ELSE 1 END, n.username, NULL, n.user_id`+strings.Repeat(", NULL", len(names))+`
 		FROM named n WHERE EXISTS (SELECT FROM touched)`,
-		least, uuidArg(m.Grant.By), m.Grant.Via, m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
+		least, hex.EncodeToString(m.Member[:12]), int64(binary.BigEndian.Uint32(m.Member[12:])), uuidArg(m.Grant.By), m.Grant.Via, m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
 	return w.text(), w.args, names
 }
 

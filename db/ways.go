@@ -56,7 +56,7 @@ func findBy(ws []way, table, columns string) (string, []any) {
 }
 
 // found adds the references r, each with its place ord, and the rows f that they name. It knows the ways that are used and no other, since
-// each costs a look for every reference; what names nothing is only carried along. false if the references name nothing.
+// each costs a look for every reference. false if the references name nothing.
 func (w *writer) found(ws []way, table, columns string) bool {
 	var lists, names, finds []string
 	var args []any
@@ -66,9 +66,7 @@ func (w *writer) found(ws []way, table, columns string) bool {
 		}
 		args = append(args, nullable(way.values))
 		lists, names = append(lists, "?::"+way.typ+"[]"), append(names, way.name)
-		if way.is != "" {
-			finds = append(finds, "(SELECT "+columns+" FROM "+table+" WHERE "+way.is+" OFFSET 0)")
-		}
+		finds = append(finds, "(SELECT "+columns+" FROM "+table+" WHERE "+way.is+" OFFSET 0)")
 	}
 	if len(finds) == 0 {
 		return false

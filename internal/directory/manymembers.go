@@ -51,7 +51,7 @@ func (w *write) many(in AddMembersInput) (m db.ManyMembers, given []UserRef, ok 
 		where = db.And(where, db.GroupVersion.Eq(int64(*in.ExpectedVersion)))
 	}
 	return db.ManyMembers{
-		Group: g, Where: where, Users: users, Each: in.OnUnknownUser != OnUnknownUserSkip, Members: mapped(users, func(db.UserRef) uuid.UUID { return newID() }),
+		Group: g, Where: where, Users: users, Each: in.OnUnknownUser != OnUnknownUserSkip, Member: newID(),
 		Grant: db.Grant{By: w.by.id(), Via: string(w.by.Via)},
 	}, given, true
 }

@@ -16,34 +16,39 @@ import (
 // saw was so when it began; it must not be what it goes by.
 func TestOneMemberComesTooLate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.users("boss", "other", "new")
-	w.group("g", "", "boss other", true)
-	boss := w.as("boss")
-	tx, err := w.beam.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{`UPDATE groups SET version = version + 1, admin_count = 1 WHERE name = 'g'`, `DELETE FROM admins WHERE username_key = 'boss'`} {
-		if _, err := tx.ExecContext(t.Context(), text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	answer := make(chan error, 1)
-	go func() {
-		_, err := w.AddMembers(context.WithoutCancel(t.Context()), boss, directory.AddMembersInput{Group: directory.GroupByName("g"), Users: named("new")}, nothing)
-		answer <- err
-	}()
-	w.await("the statement to wait", `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'WITH seen%')`)
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-answer; failure(err) != directory.Forbidden {
-		t.Errorf("got %v, want FORBIDDEN", err)
-	}
-	w.checkCounters()
-	if n := w.text(`SELECT count(*) FROM members`); n != "0" {
-		t.Errorf("%s members", n)
+	for _, users := range []string{"new", "new newer"} {
+		t.Run(users, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.users("boss", "other", "new", "newer")
+			w.group("g", "", "boss other", true)
+			boss := w.as("boss")
+			tx, err := w.beam.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{`UPDATE groups SET version = version + 1, admin_count = 1 WHERE name = 'g'`, `DELETE FROM admins WHERE username_key = 'boss'`} {
+				if _, err := tx.ExecContext(t.Context(), text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			answer := make(chan error, 1)
+			go func() {
+				_, err := w.AddMembers(context.WithoutCancel(t.Context()), boss, directory.AddMembersInput{Group: directory.GroupByName("g"), Users: named(users)}, nothing)
+				answer <- err
+			}()
+			w.await("the statement to wait", `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'WITH seen%')`)
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-answer; failure(err) != directory.Forbidden {
+				t.Errorf("got %v, want FORBIDDEN", err)
+			}
+			w.checkCounters()
+			if n := w.text(`SELECT count(*) FROM members`); n != "0" {
+				t.Errorf("%s members", n)
+			}
+		})
 	}
 }
 

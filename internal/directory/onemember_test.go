@@ -281,7 +281,9 @@ func TestOneMemberTogether(t *testing.T) {
 				_, err = w.AddAdmins(t.Context(), by, directory.AddAdminsInput{Group: g, Users: user}, nothing)
 			case 2:
 				_, err = w.RemoveAdmins(t.Context(), by, directory.RemoveAdminsInput{Group: g, Users: user}, nothing)
-			case 3, 4, 5, 6:
+			case 3:
+				_, err = w.AddMembers(t.Context(), admin, directory.AddMembersInput{Group: g, Users: someOf(r, "u", users, 4)}, plainPayload)
+			case 4, 5, 6:
 				_, err = w.AddMembers(t.Context(), admin, directory.AddMembersInput{Group: g, Users: user}, plainPayload)
 			default:
 				_, err = w.RemoveMembers(t.Context(), admin, directory.RemoveMembersInput{Group: g, Users: user}, plainPayload)
@@ -306,6 +308,7 @@ func TestOneMemberAndItsUser(t *testing.T) {
 	const rounds = 12
 	w := newWorld(t)
 	w.group("g", "", "", false)
+	w.users("another")
 	by, g := directory.System(), directory.GroupByName("g")
 	for i := range rounds {
 		name := fmt.Sprintf("u%d", i)
@@ -319,6 +322,8 @@ func TestOneMemberAndItsUser(t *testing.T) {
 				_, err = w.DeleteUser(t.Context(), by, directory.DeleteUserInput{User: *user[0]}, nothing)
 			case n == 0:
 				_, err = w.UpdateUser(t.Context(), by, directory.UpdateUserInput{User: *user[0], Username: directory.Some(name + "-new")}, nothing)
+			case n == 1 && i%3 == 0:
+				_, err = w.AddMembers(t.Context(), by, directory.AddMembersInput{Group: g, Users: append(named("another"), user...)}, plainPayload)
 			case n == 1:
 				_, err = w.AddMembers(t.Context(), by, directory.AddMembersInput{Group: g, Users: user}, plainPayload)
 			default:
