@@ -75,6 +75,8 @@ func inOrderOfIDs(users []UserRef) []int {
 // manyStatement is what oneStatement is, with the same reasons, for users whom references name. It has a row for the group, and then one for
 // each user. "" if nobody is named.
 //
+// Users are made members, and logged, in the order of fresh, which is sorted: to sort again what is takes Postgres as long as to read it.
+//
 // How many users there are is for Postgres to know when it plans: the plan for any number would be for ten, and compare each of thousands
 // with each.
 func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []any, names []string) {
@@ -108,11 +110,11 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 	), written AS (
 		INSERT INTO members (id, group_id, user_id, username_key, added_by, via)
 		SELECT (?::text || lpad(to_hex(?::bigint + n.ord & 4294967295), 8, '0'))::uuid, t.id, n.user_id, n.username_key, ?::uuid, ?::text
-		FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
+		FROM touched t CROSS JOIN fresh n
 	), logged AS (
 		INSERT INTO changes (kind, actor, via, request_id, group_id, group_name, user_id, username, before, after)
 		SELECT ?::text, ?::text, ?::text, ?::text, t.id, t.name, n.user_id, n.username, ?::jsonb, ?::jsonb
-		FROM touched t CROSS JOIN fresh n ORDER BY n.user_id
+		FROM touched t CROSS JOIN fresh n
 	) SELECT 0::bigint AS ord, (SELECT count(*)::int FROM fresh), pg_current_xact_id_if_assigned()::text, now(), s.* FROM seen s
 		WHERE NOT s.turn OR EXISTS (SELECT FROM touched)
 	UNION ALL SELECT n.ord, CASE WHEN n.already THEN 0 ELSE 1 END, n.username, NULL, n.user_id`+strings.Repeat(", NULL", len(names))+`
