@@ -26,8 +26,8 @@ const (
 // logged stands around every route: it has the log, metrics and traces say what came of a request, never its query string or its
 // headers, and turns a panic into an answer. It gives the request its id, and what wrong credentials are counted by.
 func (s *server) logged(guard *auth.Guard, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // the observer hands back the request's own context, with a span in it
-		ctx := guard.With(auth.WithRequestID(w, r), w, r)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := guard.With(auth.WithRequestID(r.Context(), w, r), w, r)
 		ctx, seen := s.observer.Begin(ctx, w, r, auth.RequestIDOf(ctx))
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), conn: gathererOf(r)}
 		begin := time.Now()
@@ -44,7 +44,7 @@ func (s *server) logged(guard *auth.Guard, next http.Handler) http.Handler {
 			_ = a.control.SetReadDeadline(begin.Add(bodyTime))
 			r.Body = &body{r.Body, a.control}
 		}
-		next.ServeHTTP(a, r.WithContext(ctx)) //nolint:contextcheck // as above
+		next.ServeHTTP(a, r.WithContext(ctx))
 	})
 }
 

@@ -86,20 +86,22 @@ func RequestIDOf(ctx context.Context) string {
 	return id
 }
 
-// WithRequestID is the request's context with an id: the client's X-Request-Id if it is one, else a new one. It goes into the answer's
+// WithRequestID is ctx, that of a request, with an id: the client's X-Request-Id if it is one, else a new one. It goes into the answer's
 // header, into errors, logs and change rows.
-func WithRequestID(w http.ResponseWriter, r *http.Request) context.Context {
+func WithRequestID(ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
 	id := r.Header.Get("X-Request-Id")
 	if !validRequestID(id) {
 		id = rand.Text()
 	}
 	w.Header().Set("X-Request-Id", id)
-	return context.WithValue(r.Context(), requestIDKey, id)
+	return context.WithValue(ctx, requestIDKey, id)
 }
 
 // RequestIDs gives every request its id, where nothing else is done for all of them.
 func RequestIDs(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r.WithContext(WithRequestID(w, r))) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(WithRequestID(r.Context(), w, r)))
+	})
 }
 
 // validRequestID keeps to what cannot break a log line or a header, and is no token that somebody put into the wrong one: logs, traces and
