@@ -75,6 +75,9 @@ func inOrderOfIDs(users []UserRef) []int {
 // manyStatement is what oneStatement is, with the same reasons, for users whom references name. It has a row for the group, and then one for
 // each user. "" if nobody is named.
 //
+// over is null for who is no member of the group, and true for those whose time is over. It is found where the members of a group lie
+// together: for user_id = f.user_id Postgres would take the index of all memberships by user, which is a page for each, twice as long.
+//
 // Users are made members, and logged, in the order of fresh, which is sorted: to sort again what is takes Postgres as long as to read it.
 //
 // How many users there are is for Postgres to know when it plans: the plan for any number would be for ten, and compare each of thousands
@@ -95,13 +98,13 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 	w.add("WITH seen AS MATERIALIZED (SELECT "+columnsOf(Groups, names)+", CASE WHEN pg_try_advisory_xact_lock"+turn+
 		" THEN true ELSE pg_advisory_xact_lock"+turn+"::text IS NULL END AS turn FROM groups g WHERE "+where.text, where.args...)
 	w.add(`), named AS MATERIALIZED (
-		SELECT r.ord, f.*, m.user_id IS NOT NULL AS already, coalesce(m.expires_at <= now(), false) AS over FROM `)
+		SELECT r.ord, f.*, (SELECT coalesce(m.expires_at <= now(), false) FROM members m
+			WHERE m.group_id = (SELECT id FROM seen) AND m.user_id >= f.user_id AND m.user_id <= f.user_id) AS over FROM `)
 	if !w.found(waysToUsers(users), "users", "id AS user_id, username, username_key, age(xmin) < 0 AS later") {
 		return "", nil, nil
 	}
-	w.add(" LEFT JOIN members m ON m.group_id = (SELECT id FROM seen) AND m.user_id = f.user_id")
 	w.where("", forItsValues)
-	w.add(`), fresh AS MATERIALIZED (SELECT DISTINCT ON (user_id) * FROM named WHERE NOT already ORDER BY user_id, ord
+	w.add(`), fresh AS MATERIALIZED (SELECT DISTINCT ON (user_id) * FROM named WHERE over IS NULL ORDER BY user_id, ord
 	), touched AS (
 		UPDATE groups g SET member_count = g.member_count + (SELECT count(*) FROM fresh)::int, version = g.version + 1, updated_at = now()
 		FROM seen s WHERE g.id = s.id AND g.version = s.version AND s.turn AND EXISTS (SELECT FROM fresh)
@@ -117,7 +120,7 @@ func (s *Store) manyStatement(m ManyMembers, order []int) (text string, args []a
 		FROM touched t CROSS JOIN fresh n
 	) SELECT 0::bigint AS ord, (SELECT count(*)::int FROM fresh), pg_current_xact_id_if_assigned()::text, now(), s.* FROM seen s
 		WHERE NOT s.turn OR EXISTS (SELECT FROM touched)
-	UNION ALL SELECT n.ord, CASE WHEN n.already THEN 0 ELSE 1 END, n.username, NULL, n.user_id`+strings.Repeat(", NULL", len(names))+`
+	UNION ALL SELECT n.ord, CASE WHEN n.over IS NULL THEN 1 ELSE 0 END, n.username, NULL, n.user_id`+strings.Repeat(", NULL", len(names))+`
 		FROM named n WHERE EXISTS (SELECT FROM touched)`,
 		least, hex.EncodeToString(m.Member[:12]), int64(binary.BigEndian.Uint32(m.Member[12:])), uuidArg(m.Grant.By), m.Grant.Via, m.Log.Kind, m.Log.Actor, m.Log.Via, m.Log.RequestID, imageArg(m.Log.Before), imageArg(m.Log.After))
 	return w.text(), w.args, names
