@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"roster/db"
 	"roster/graph/playground"
@@ -34,6 +35,7 @@ func main() {
 		<-signals
 		end()
 		<-signals
+		time.Sleep(2 * logDelay) // what waits of the log is written meanwhile
 		os.Exit(1)
 	}()
 	os.Exit(run(ctx, os.Args[1:], system{os.Getenv, os.Stdin, os.Stdout, os.Stderr}))
